@@ -1,0 +1,116 @@
+"""Every refusal Billhook can give, in one small tree.
+
+    BillhookError            carries an HTTP status and a slug
+    ├── BadInput             422  a field of outside text is wrong: names field, cause, next step
+    │   └── UnknownCustomer
+    ├── NotFound             404
+    ├── Conflict             409
+    │   ├── KeyTaken               same key, other payload or other motion
+    │   ├── StaleRevision          a decision on content that is no longer the present one
+    │   └── NotPossible            the action is not open in the present state
+    ├── Forbidden            403  known caller, wrong scope or wrong person
+    └── Unauthorized         401
+"""
+
+from typing import ClassVar
+
+
+class BillhookError(Exception):
+    """A refusal in business words. `str()` is fit for a caller; `field` and `next_step` may be empty."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+
+    def __init__(self, detail: str, *, field: str = "", next_step: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.next_step = next_step
+
+
+class BadInput(BillhookError):
+    """One field of what came in from outside cannot be used."""
+
+    status = 422
+    slug = "bad-input"
+
+    def __init__(self, field: str, cause: str, next_step: str = "") -> None:
+        super().__init__(f"{field}: {cause}", field=field, next_step=next_step)
+        self.cause = cause
+
+
+class UnknownCustomer(BadInput):
+    """A trigger names a customer that we do not have."""
+
+    slug = "unknown-customer"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(
+            "customer_id",
+            f"no customer {customer_id!r}",
+            f"create it first: PUT /customers/{customer_id}",
+        )
+
+
+class NotFound(BillhookError):
+    """Nothing of ours has that name."""
+
+    status = 404
+    slug = "not-found"
+
+
+class Conflict(BillhookError):
+    """The request is well formed and contradicts what stands."""
+
+    status = 409
+    slug = "conflict"
+
+
+class KeyTaken(Conflict):
+    """The idempotency key already stands for something else."""
+
+    slug = "key-taken"
+
+    def __init__(self, key: str, motion: str, *, other_motion: bool) -> None:
+        what = f"by motion {motion!r}" if other_motion else "with another payload"
+        super().__init__(
+            f"{key} is already used {what}",
+            next_step=f"look at it with `billhook invoice show {key}`; bill something else under an id of its own",
+        )
+
+
+class StaleRevision(Conflict):
+    """A decision was made on content that has changed since."""
+
+    slug = "stale-revision"
+
+    def __init__(self, given: str, present: str) -> None:
+        super().__init__(
+            f"revision {given} is not the present one; the present revision is {present}",
+            field="revision",
+            next_step="read the invoice again and decide on what it says now",
+        )
+        self.present = present
+
+
+class NotPossible(Conflict):
+    """The action is not among `available_actions` of the invoice's present state."""
+
+    slug = "not-possible"
+
+    def __init__(self, action: str, state: str, available: str = "nothing") -> None:
+        super().__init__(f"cannot {action}: the invoice is {state}; open now: {available}")
+
+
+class Forbidden(BillhookError):
+    """A known caller without the right."""
+
+    status = 403
+    slug = "forbidden"
+
+
+class Unauthorized(BillhookError):
+    """No caller that we know."""
+
+    status = 401
+    slug = "unauthorized"

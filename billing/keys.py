@@ -1,0 +1,60 @@
+"""The one home of every name that makes Billhook idempotent.
+
+A key says which billing event an invoice stands for; it is the workflow id, the record's unique key and the root of
+every `Idempotency-Key`. Nothing here reads a clock, an attempt or a run id.
+"""
+
+import re
+from typing import Final
+
+from billing.errors import BadInput
+
+ID_PATTERN: Final = r"[A-Za-z0-9_.-]{1,100}"
+# No colon: a key takes apart one way only.
+RESERVED_MILESTONES: Final = frozenset({"completed", "overage"})
+# The words that other motions put in a milestone's place.
+_ID: Final = re.compile(ID_PATTERN)
+_PERIOD: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+
+
+def checked_id(value: str, field: str) -> str:
+    """`value` if it can stand in a key. Raises BadInput naming `field`."""
+    if not _ID.fullmatch(value):
+        raise BadInput(field, f"{value[:120]!r} is no id", "use 1 to 100 of A-Z a-z 0-9 _ . -")
+    return value
+
+
+def checked_period(value: str, field: str = "period") -> str:
+    """A billing period `YYYY-MM`. Raises BadInput."""
+    if not _PERIOD.fullmatch(value):
+        raise BadInput(field, f"{value[:20]!r} is no month", "send YYYY-MM, for example 2026-10")
+    return value
+
+
+def milestone_key(project_id: str, milestone_id: str) -> str:
+    """Raises BadInput for an id that cannot stand in a key, or a milestone named like another motion's word."""
+    if milestone_id in RESERVED_MILESTONES:
+        raise BadInput("milestone_id", f"{milestone_id!r} is reserved", "give the milestone another id")
+    return f"invoice:{checked_id(project_id, 'project_id')}:{checked_id(milestone_id, 'milestone_id')}"
+
+
+def project_key(project_id: str) -> str:
+    return f"invoice:{checked_id(project_id, 'project_id')}:completed"
+
+
+def quote_key(quote_id: str) -> str:
+    return f"invoice:{checked_id(quote_id, 'quote_id')}"
+
+
+def overage_key(subscription_id: str, period: str, meter: str) -> str:
+    subscription = checked_id(subscription_id, "subscription_id")
+    return f"invoice:{subscription}:overage:{checked_period(period)}:{checked_id(meter, 'meter')}"
+
+
+def usage_key(subscription_id: str, period: str) -> str:
+    return f"invoice:{checked_id(subscription_id, 'subscription_id')}:{checked_period(period)}"
+
+
+def step_key(key: str, step: str, version: int | None = None) -> str:
+    """The `Idempotency-Key` of one step: `{key}:{step}` or `{key}:{step}:v{n}`, the same over every retry."""
+    return f"{key}:{step}" if version is None else f"{key}:{step}:v{version}"
