@@ -1,15 +1,15 @@
 """Every refusal Billhook can give, in one small tree.
 
-    BillhookError            carries an HTTP status and a slug
-    ├── BadInput             422  a field of outside text is wrong: names field, cause, next step
-    │   └── UnknownCustomer
-    ├── NotFound             404
-    ├── Conflict             409
-    │   ├── KeyTaken               same key, other payload or other motion
-    │   ├── StaleRevision          a decision on content that is no longer the present one
-    │   └── NotPossible            the action is not open in the present state
-    ├── Forbidden            403  known caller, wrong scope or wrong person
-    └── Unauthorized         401
+BillhookError            carries an HTTP status and a slug
+├── BadInput             422  a field of outside text is wrong: names field, cause, next step
+│   └── UnknownCustomer
+├── NotFound             404
+├── Conflict             409
+│   ├── KeyTaken               same key, other payload or other motion
+│   ├── StaleRevision          a decision on content that is no longer the present one
+│   └── NotPossible            the action is not open in the present state
+├── Forbidden            403  known caller, wrong scope or wrong person
+└── Unauthorized         401
 """
 
 from typing import ClassVar

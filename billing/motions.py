@@ -114,9 +114,7 @@ class _Trigger(_Body):
             motion=motion,
             customer_id=self.customer_id,
             commercial=self._commercial(lines),
-            source=Source(
-                event_id=self.event_id, occurred_at=self.occurred_at, scope=scope, triggered_by=triggered_by
-            ),
+            source=Source(event_id=self.event_id, occurred_at=self.occurred_at, scope=scope, triggered_by=triggered_by),
             deal_id=self.deal_id,
         )
 
