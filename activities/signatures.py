@@ -1,0 +1,204 @@
+"""What a workflow may know of an activity: its name, what it takes and what it answers.
+
+The implementations beside this file carry the same names; nothing here imports them, so workflow code loads no
+connector, no database and no settings. Every request may carry the record of the state that it was scheduled in:
+`activities/recording.py` saves it before the step is taken, which spares a billed action per state change.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from billing.intent import Commercial, Line, Motion
+from billing.policy import Assessment
+from billing.record import InvoiceRecord
+
+
+class Request(BaseModel):
+    """What every activity takes: whose step it is, and the news to record first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    record: InvoiceRecord | None = None
+
+
+class CreateDraft(Request):
+    """`began_at` tells how old the step's Idempotency-Key may be at the provider."""
+
+    customer_id: str
+    scope: str
+    commercial: Commercial
+    began_at: datetime
+
+
+class PatchDraft(Request):
+    external_id: str
+    customer_id: str
+    scope: str
+    commercial: Commercial
+    revision: str
+
+
+class Draft(BaseModel):
+    """A draft at the API: `carries` names the recipient-owned fields that an earlier invoice gave and a patch brings."""
+
+    external_id: str
+    total_minor: int
+    due_date: date | None = None
+    carries: tuple[str, ...] = ()
+
+
+class Assess(Request):
+    motion: Motion
+    customer_id: str
+    commercial: Commercial
+    revision: str
+
+
+class Authorize(Request):
+    """May `actor` decide this? `triggered_by` may not be the same person."""
+
+    actor: str
+    commercial: Commercial
+    triggered_by: str
+
+
+class Refusal(BaseModel):
+    """Empty text: go on. Else why not, in words."""
+
+    text: str = ""
+
+
+class Issue(Request):
+    external_id: str
+
+
+class Revise(Request):
+    external_id: str
+    version: int
+    commercial: Commercial
+    change_request_id: str | None = None
+
+
+class Issued(BaseModel):
+    version: int
+    total_minor: int
+    link: str | None = None
+    due_date: date | None = None
+
+
+class DeclineChange(Request):
+    external_id: str
+    change_request_id: str
+    message: str
+
+
+class SendMail(Request):
+    """`kind` is `link` or `follow_up` to the recipient, `reminder`, `escalation` or `case` to our own people."""
+
+    kind: str
+    version: int
+    customer_id: str
+    total_minor: int
+    currency: str
+    link: str | None = None
+    due_date: date | None = None
+    to: str = ""
+    words: str = ""
+
+
+class GivenField(BaseModel):
+    """A recipient-owned field, who wrote it last and when."""
+
+    value: Any = None
+    at: datetime
+
+
+class SyncFields(Request):
+    """Recipient-owned fields to the CRM and to our customer record. `digest` names this set of values."""
+
+    customer_id: str
+    scope: str
+    fields: dict[str, GivenField]
+    digest: str
+
+
+class ReadLocked(Request):
+    external_id: str
+    version: int
+
+
+class Locked(BaseModel):
+    """The approved version, read back. `fields` are the recipient-owned fields as the API has them."""
+
+    approved_at: datetime
+    total_minor: int
+    fields: dict[str, Any] = {}
+
+
+class MarkBilled(Request):
+    deal_id: str
+    customer_id: str
+    total_minor: int
+    currency: str
+
+
+class PostInvoice(Request):
+    external_id: str
+    customer_id: str
+    motion: Motion
+    total_minor: int
+    currency: str
+    approved_at: datetime
+    lines: tuple[Line, ...]
+
+
+class Withdraw(Request):
+    """Discard the draft or void the issued invoice, whichever the API holds; `external_id` may not be known yet."""
+
+    external_id: str | None
+    reason: str
+
+
+class Withdrawn(BaseModel):
+    """What was done, in words; `refused` if the API holds it locked."""
+
+    text: str
+    refused: bool = False
+
+
+class Nothing(BaseModel):
+    """The answer of a step whose effect is all there is to say."""
+
+
+Q = TypeVar("Q", bound=Request)
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Signature(Generic[Q, A]):
+    """One activity's name and types. `words` say in the Temporal UI and in a failed step what it does."""
+
+    name: str
+    takes: type[Q]
+    answers: type[A]
+    words: str
+
+
+CREATE_DRAFT: Final = Signature("create_draft", CreateDraft, Draft, "create the draft")
+PATCH_DRAFT: Final = Signature("patch_draft", PatchDraft, Draft, "patch the draft")
+ASSESS: Final = Signature("assess", Assess, Assessment, "assess by policy")
+AUTHORIZE: Final = Signature("authorize", Authorize, Refusal, "check who decides")
+ISSUE: Final = Signature("issue", Issue, Issued, "issue")
+REVISE: Final = Signature("revise", Revise, Issued, "issue the next version")
+DECLINE_CHANGE: Final = Signature("decline_change", DeclineChange, Nothing, "answer the change request")
+SEND_MAIL: Final = Signature("send_mail", SendMail, Nothing, "send the mail")
+SYNC_FIELDS: Final = Signature("sync_fields", SyncFields, Nothing, "sync amended fields to the CRM")
+READ_LOCKED: Final = Signature("read_locked", ReadLocked, Locked, "read the approved version back")
+MARK_BILLED: Final = Signature("mark_billed", MarkBilled, Nothing, "mark the deal billed")
+POST_INVOICE: Final = Signature("post_invoice", PostInvoice, Nothing, "post to accounting")
+WITHDRAW: Final = Signature("withdraw", Withdraw, Withdrawn, "withdraw at the invoicing API")
+SAVE_RECORD: Final = Signature("save_record", Request, Nothing, "record the state")

@@ -1,0 +1,28 @@
+"""Every activity's options, by name, with the reason for each timeout. No call in a workflow spells its own."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+_PATIENT: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5)
+)
+# A provider that is down for a night is asked every five minutes until it is back; no attempt limit.
+
+OUTSIDE: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=30),
+    # The client gives up after 20 s; the rest is our own database.
+    "retry_policy": _PATIENT,
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    # A cancel must know whether the attempt under way took effect before it withdraws.
+}
+"""A call to somebody else's system: shows in the UI with its last failure, retried until it succeeds or is refused."""
+
+RECORDS: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    # One short transaction; SQLite waits 5 s for a lock.
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=10)),
+}
+"""Our own short writes and the assessment, as local activities: one billed action per workflow task."""
