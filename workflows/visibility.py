@@ -58,7 +58,9 @@ def summary(intent: Intent) -> str:
 def details(intent: Intent) -> str:
     """What stands from the start, as Markdown."""
     lines = "\n".join(f"- {_plain(line.description)}" for line in intent.commercial.lines[:10])
-    return f"**{intent.commercial.total}** for customer `{intent.customer_id}`, source `{intent.source.scope}`\n\n{lines}"
+    return (
+        f"**{intent.commercial.total}** for customer `{intent.customer_id}`, source `{intent.source.scope}`\n\n{lines}"
+    )
 
 
 def current_details(record: InvoiceRecord) -> str:

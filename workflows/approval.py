@@ -1,0 +1,175 @@
+"""A person must decide before this revision is issued: the wait, its reminders, and what the answer does."""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+from activities import signatures as step
+from billing.decisions import Action, Decide
+from billing.errors import BadInput, Forbidden, NotPossible, StaleRevision
+from billing.intent import Intent
+from billing.record import Status
+from workflows.alarm import Alarm
+from workflows.inbox import Asked, Inbox
+from workflows.state import InvoiceState
+from workflows.steps import Edited, Steps, Stopped
+
+
+class Approval:
+    """One wait for a decision on the present revision."""
+
+    def __init__(self, intent: Intent, state: InvoiceState, inbox: Inbox, steps: Steps) -> None:
+        self._intent = intent
+        self._state = state
+        self._inbox = inbox
+        self._steps = steps
+        self._done_alarms: set[str] = set()
+
+    async def wait(self) -> None:
+        """Until the revision is cleared. Raises Stopped when rejected, expired or cancelled, Edited when it changed."""
+        reasons = "; ".join(reason.text for reason in self._state.assessment.reasons) if self._state.assessment else ""
+        self._steps.become(Status.AWAITING_APPROVAL, f"Waits for a person to approve: {reasons}.")
+        alarm = self._next_alarm()
+        try:
+            while not self._state.is_cleared:
+                await self._steps.tell()
+                await self._wait_for_news(alarm)
+                self._steps.check_stop()
+                self._check_overtaken()
+                if alarm.rang:
+                    await self._ring()
+                    alarm = self._next_alarm()
+                elif self._inbox.decisions:
+                    await self._read(self._inbox.decisions[0])
+                    self._inbox.decisions.pop(0)
+        finally:
+            alarm.stop()
+
+    async def _wait_for_news(self, alarm: Alarm) -> None:
+        inbox = self._inbox
+        await workflow.wait_condition(
+            lambda: bool(
+                inbox.decisions or inbox.cancels or alarm.rang or (inbox.events and self._state.issued_version)
+            )
+        )
+
+    def _check_overtaken(self) -> None:
+        """The recipient may approve the issued version while its successor still waits for us: then that one stands."""
+        if not self._state.issued_version:
+            return
+        self._state.events.extend(self._inbox.events)
+        self._inbox.events.clear()
+        if self._state.life().approved_at and self._state.issued_commercial is not None:
+            self._back_to_issued()
+            raise Edited
+
+    def _back_to_issued(self) -> None:
+        self._state.version = self._state.issued_version
+        self._state.commercial = self._state.issued_commercial or self._state.commercial
+        self._state.answering_case = None
+
+    async def _read(self, asked: Asked[Decide]) -> None:
+        wish = asked.wish
+        refusal = await self._steps.ask(
+            step.AUTHORIZE,
+            step.Authorize(
+                key=self._state.key,
+                actor=wish.approver,
+                commercial=self._state.commercial,
+                triggered_by=self._intent.source.triggered_by,
+            ),
+        )
+        if refusal.text:
+            asked.refusal = Forbidden(refusal.text)
+        elif wish.revision != self._state.revision:
+            asked.refusal = StaleRevision(wish.revision, self._state.revision)
+        elif wish.action is Action.APPROVE:
+            self._approve(asked)
+        elif not wish.note.strip():
+            asked.refusal = BadInput("note", "a rejection needs a reason")
+        else:
+            await self._reject(asked)
+        if asked.refusal is not None:
+            self._steps.note("refused", wish.approver, f"{wish.action.value} refused: {asked.refusal.detail}")
+
+    def _approve(self, asked: Asked[Decide]) -> None:
+        try:
+            self._state.commercial = self._state.commercial.patched(asked.wish.patch)
+        except BadInput as error:
+            asked.refusal = error
+            return
+        edited = asked.wish.revision != self._state.revision
+        self._state.approved_revision = self._state.revision
+        self._steps.decided(Action.APPROVE, asked.wish.approver, asked.wish.revision, asked.wish.note, asked.channel)
+        self._steps.become(Status.DRAFTING if edited else Status.ISSUING)
+        asked.answer = self._steps.answer()
+        if edited:
+            self._inbox.decisions.pop(0)
+            self._state.patched_revision = self._state.patched_revision or asked.wish.revision
+            raise Edited
+
+    async def _reject(self, asked: Asked[Decide]) -> None:
+        wish = asked.wish
+        self._steps.decided(Action.REJECT, wish.approver, wish.revision, wish.note, asked.channel)
+        asked.answer = self._steps.answer().model_copy(update={"status": Status.REJECTED.value})
+        self._inbox.decisions.pop(0)
+        self._inbox.decisions, rest = [], self._inbox.decisions
+        for late in rest:
+            late.refusal = NotPossible(late.wish.action.value, "already rejected")
+        if self._state.issued_version:
+            await self._decline_next_version(wish.note)
+            raise Edited
+        raise Stopped(wish.approver, wish.note, status=Status.REJECTED)
+
+    async def _decline_next_version(self, words: str) -> None:
+        """Our own approver refused the next version: the recipient's wish is declined, the issued version stands."""
+        case = self._state.cases[self._state.answering_case or ""]
+        await self._steps.take(
+            step.DECLINE_CHANGE,
+            lambda: step.DeclineChange(
+                key=self._state.key,
+                external_id=self._state.external_id or "",
+                change_request_id=case.id,
+                message=words,
+            ),
+        )
+        self._state.cases[case.id] = case.model_copy(update={"status": "declined", "answer": words})
+        self._back_to_issued()
+
+    def _times(self) -> list[tuple[datetime, str]]:
+        assessment = self._state.assessment
+        if assessment is None:
+            return []
+        named = [
+            (assessment.remind_at, "reminder"),
+            (assessment.escalate_at, "escalation"),
+            (assessment.expire_at, "expiry"),
+        ]
+        return sorted((at, name) for at, name in named if at is not None and name not in self._done_alarms)
+
+    def _next_alarm(self) -> Alarm:
+        times = self._times()
+        return Alarm(times[0][0], f"approval {times[0][1]}") if times else Alarm(None, "")
+
+    async def _ring(self) -> None:
+        _, name = self._times()[0]
+        self._done_alarms.add(name)
+        if name == "expiry":
+            raise Stopped("policy", "nobody decided in time", status=Status.REJECTED)
+        self._steps.note(name, "billhook", f"{name}: still waits for a decision")
+        assignee = self._state.assessment.assignee if self._state.assessment else ""
+        if "@" in assignee:
+            await self._steps.take(step.SEND_MAIL, lambda: self._mail(name, assignee))
+
+    def _mail(self, kind: str, to: str) -> step.SendMail:
+        total = self._state.commercial.total
+        return step.SendMail(
+            key=self._state.key,
+            kind=kind,
+            version=self._state.version,
+            customer_id=self._intent.customer_id,
+            total_minor=total.minor,
+            currency=total.currency,
+            to=to,
+            words=self._state.waiting_for,
+        )

@@ -1,0 +1,364 @@
+"""One invoice, from the intent to billed: the workflow whose `run` reads as the sentence in the design.
+
+Handlers only append to the inbox. The main loop reads it wherever the invoice rests, one thing at a time, so there are
+no locks. Each step asks the state whether it is still to be taken; an edit or a next version simply walks the sentence
+again, and so does the run that follows a continue-as-new.
+"""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities import signatures as step
+    from billing.actions import available_actions
+    from billing.decisions import Action, Answer, Approve, Cancel, Decide, DecideChange, Reject, Retry
+    from billing.errors import BadInput, BillhookError, NotPossible, StaleRevision
+    from billing.events import InvoiceEvent
+    from billing.record import InvoiceRecord, Status
+    from workflows.approval import Approval
+    from workflows.inbox import Inbox, as_failure
+    from workflows.recipient import RecipientWatch
+    from workflows.state import InvoiceStart, InvoiceState
+    from workflows.steps import Edited, Steps, Stopped
+
+
+@workflow.defn
+class InvoiceWorkflow:
+    """Workflow id = key. Ends billed, rejected or cancelled; never fails because an outside system did."""
+
+    @workflow.init
+    def __init__(self, start: InvoiceStart) -> None:
+        self._intent = start.intent
+        self._state = start.state or InvoiceState.of(start.intent, workflow.now())
+        self._inbox = Inbox()
+        self._steps = Steps(self._state, self._inbox)
+
+    @workflow.run
+    async def run(self, start: InvoiceStart) -> InvoiceRecord:
+        try:
+            while not self._state.approved_at:
+                try:
+                    await self._draft()
+                    await self._assess()
+                    await self._decide()
+                    await self._issue()
+                    await self._deliver()
+                    await self._watch()
+                except Edited:
+                    continue
+            await self._bill()
+        except Stopped as stop:
+            await self._withdraw(stop)
+        return await self._close()
+
+    async def _draft(self) -> None:
+        state = self._state
+        if state.external_id is None:
+            draft = await self._steps.take(step.CREATE_DRAFT, self._create_request)
+            state.external_id, state.due_date, state.carries = draft.external_id, draft.due_date, draft.carries
+            self._steps.note("drafted", "billhook", f"draft {draft.external_id} over {state.commercial.total}")
+        if state.wants_patch:
+            draft = await self._steps.take(step.PATCH_DRAFT, self._patch_request)
+            state.patched_revision, state.due_date = state.revision, draft.due_date
+            carried = f", carrying {', '.join(state.carries)}" if state.carries else ""
+            self._steps.note("patched", "billhook", f"draft patched to {state.commercial.total}{carried}")
+
+    async def _assess(self) -> None:
+        state = self._state
+        if state.assessed_revision == state.revision or state.approved_revision == state.revision:
+            return
+        state.assessment = await self._steps.ask(step.ASSESS, self._assess_request())
+        state.assessed_revision = state.revision
+        reasons = "; ".join(reason.text for reason in state.assessment.reasons)
+        words = "issue at once" if state.assessment.automatic else f"a person must decide: {reasons}"
+        self._steps.note("assessed", "policy", words)
+
+    async def _decide(self) -> None:
+        if not self._state.is_cleared and not self._state.is_issued:
+            await Approval(self._intent, self._state, self._inbox, self._steps).wait()
+
+    async def _issue(self) -> None:
+        state = self._state
+        if state.is_issued:
+            return
+        self._steps.become(Status.ISSUING)
+        if state.version == 1:
+            issued = await self._steps.take(step.ISSUE, self._issue_request)
+        else:
+            issued = await self._steps.take(step.REVISE, self._revise_request)
+            self._close_case("accepted")
+        state.issued_version = state.version = issued.version
+        state.issued_commercial = state.commercial
+        state.link, state.due_date = issued.link, issued.due_date
+        self._steps.note("issued", "billhook", f"V{issued.version} issued over {state.commercial.total}")
+        self._steps.become(Status.SENT, "Waits for the recipient to look at it.")
+
+    async def _deliver(self) -> None:
+        state = self._state
+        if state.delivered_version == state.issued_version:
+            return
+        await self._steps.take(step.SEND_MAIL, lambda: self._mail_request("link"))
+        state.delivered_version = state.issued_version
+        state.follow_up_in(workflow.now())
+        self._steps.note("delivered", "billhook", f"link of V{state.issued_version} delivered")
+
+    async def _watch(self) -> None:
+        watch = RecipientWatch(self._intent, self._state, self._inbox, self._steps)
+        await watch.until_approved()
+
+    async def _bill(self) -> None:
+        state = self._state
+        locked = await self._steps.take(step.READ_LOCKED, self._locked_request, stoppable=False)
+        missed = {name: value for name, value in locked.fields.items() if name not in state.synced}
+        if missed:
+            await self._bring_in(missed, locked)
+        if self._intent.deal_id:
+            await self._steps.take(step.MARK_BILLED, self._billed_request, stoppable=False)
+            self._steps.note("crm", "billhook", f"deal {self._intent.deal_id} marked billed")
+        await self._steps.take(step.POST_INVOICE, self._post_request, stoppable=False)
+        self._steps.note("accounting", "billhook", f"{state.commercial.total} posted, receivable against revenue")
+        self._steps.become(Status.BILLED)
+
+    async def _bring_in(self, missed: dict[str, object], locked: step.Locked) -> None:
+        """Recipient fields that the API holds and no event has told us of."""
+        given = {name: step.GivenField(value=value, at=locked.approved_at) for name, value in missed.items()}
+        self._steps.note("amended", "billhook", f"{', '.join(sorted(given))} read back from the approved version")
+        await self._steps.take(
+            step.SYNC_FIELDS,
+            lambda: step.SyncFields(
+                key=self._state.key,
+                customer_id=self._intent.customer_id,
+                scope=self._intent.source.scope,
+                fields=given,
+                digest=f"v{self._state.issued_version}-locked",
+            ),
+            stoppable=False,
+        )
+        self._state.synced.update({name: "read-back" for name in given})
+
+    async def _withdraw(self, stop: Stopped) -> None:
+        """Ends the invoice at the API too, unless it ended there first; an approval that came before wins."""
+        if not stop.at_api:
+            done = await self._steps.take(
+                step.WITHDRAW,
+                lambda: step.Withdraw(key=self._state.key, external_id=self._state.external_id, reason=stop.reason),
+                stoppable=False,
+            )
+            self._steps.note("withdrawn", stop.actor, f"{done.text}: {stop.reason}")
+        self._steps.become(stop.status)
+
+    async def _close(self) -> InvoiceRecord:
+        """Answers whoever still waits, reads what came in late, records the end."""
+        for asked in self._inbox.cancels:
+            asked.answer = self._steps.answer()
+        self._inbox.refuse_rest(NotPossible("act", self._state.status.value))
+        while self._state.told < self._state.sequence or self._inbox.events:
+            self._state.events.extend(self._inbox.events)
+            self._inbox.events.clear()
+            self._state.note_fates(self._state.life())
+            await self._steps.tell()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._state.record()
+
+    def _close_case(self, status: str) -> None:
+        case = self._state.cases.get(self._state.answering_case or "")
+        if case is not None:
+            self._state.cases[case.id] = case.model_copy(update={"status": status})
+        self._state.answering_case = None
+
+    # Requests: each is built from the present state at the moment that its step is taken.
+
+    def _create_request(self) -> step.CreateDraft:
+        return step.CreateDraft(
+            key=self._state.key,
+            customer_id=self._intent.customer_id,
+            scope=self._intent.source.scope,
+            commercial=self._state.commercial,
+            began_at=self._state.began_at,
+        )
+
+    def _patch_request(self) -> step.PatchDraft:
+        return step.PatchDraft(
+            key=self._state.key,
+            external_id=self._external_id,
+            customer_id=self._intent.customer_id,
+            scope=self._intent.source.scope,
+            commercial=self._state.commercial,
+            revision=self._state.revision,
+        )
+
+    def _assess_request(self) -> step.Assess:
+        return step.Assess(
+            key=self._state.key,
+            motion=self._intent.motion,
+            customer_id=self._intent.customer_id,
+            commercial=self._state.commercial,
+            revision=self._state.revision,
+        )
+
+    def _issue_request(self) -> step.Issue:
+        return step.Issue(key=self._state.key, external_id=self._external_id)
+
+    def _revise_request(self) -> step.Revise:
+        return step.Revise(
+            key=self._state.key,
+            external_id=self._external_id,
+            version=self._state.version,
+            commercial=self._state.commercial,
+            change_request_id=self._state.answering_case,
+        )
+
+    def _mail_request(self, kind: str) -> step.SendMail:
+        total = self._state.commercial.total
+        return step.SendMail(
+            key=self._state.key,
+            kind=kind,
+            version=self._state.issued_version,
+            customer_id=self._intent.customer_id,
+            total_minor=total.minor,
+            currency=total.currency,
+            link=self._state.link,
+            due_date=self._state.due_date,
+        )
+
+    def _locked_request(self) -> step.ReadLocked:
+        return step.ReadLocked(key=self._state.key, external_id=self._external_id, version=self._state.issued_version)
+
+    def _billed_request(self) -> step.MarkBilled:
+        total = self._state.commercial.total
+        return step.MarkBilled(
+            key=self._state.key,
+            deal_id=self._intent.deal_id or "",
+            customer_id=self._intent.customer_id,
+            total_minor=total.minor,
+            currency=total.currency,
+        )
+
+    def _post_request(self) -> step.PostInvoice:
+        total = self._state.commercial.total
+        return step.PostInvoice(
+            key=self._state.key,
+            external_id=self._external_id,
+            customer_id=self._intent.customer_id,
+            motion=self._intent.motion,
+            total_minor=total.minor,
+            currency=total.currency,
+            approved_at=self._state.approved_at or workflow.now(),
+            lines=self._state.commercial.lines,
+        )
+
+    @property
+    def _external_id(self) -> str:
+        return self._state.external_id or ""
+
+    # Events, as the card names them: they read well in the Temporal UI and can be sent from it.
+
+    @workflow.signal(description="The recipient opened the page: the event of the webhook")
+    def viewed(self, event: InvoiceEvent) -> None:
+        self._inbox.events.append(event)
+
+    @workflow.signal(description="The recipient edited a field that is theirs: the event of the webhook")
+    def amended(self, event: InvoiceEvent) -> None:
+        self._inbox.events.append(event)
+
+    @workflow.signal(description="The recipient asks for a change: the event of the webhook")
+    def change_requested(self, event: InvoiceEvent) -> None:
+        self._inbox.events.append(event)
+
+    @workflow.signal(description="The recipient approved a version: the event of the webhook")
+    def approved(self, event: InvoiceEvent) -> None:
+        self._inbox.events.append(event)
+
+    @workflow.signal(description="The invoice was voided at the invoicing API: the event of the webhook")
+    def voided(self, event: InvoiceEvent) -> None:
+        self._inbox.events.append(event)
+
+    # Decisions from the Temporal UI.
+
+    @workflow.signal(description='Approve the invoice: {"approver": "NAME", "note": "", "revision": null}')
+    def approve(self, wish: Approve) -> None:
+        decide = Decide(
+            action=Action.APPROVE,
+            approver=wish.approver,
+            revision=wish.revision or self._state.revision,
+            note=wish.note,
+            patch=wish.patch,
+        )
+        self._inbox.ask_decision(decide, "temporal")
+
+    @workflow.signal(description='Reject the invoice: {"approver": "NAME", "reason": "WHY", "revision": null}')
+    def reject(self, wish: Reject) -> None:
+        decide = Decide(
+            action=Action.REJECT,
+            approver=wish.approver,
+            revision=wish.revision or self._state.revision,
+            note=wish.reason,
+        )
+        self._inbox.ask_decision(decide, "temporal")
+
+    # The same decisions as updates, for callers that want an answer.
+
+    @workflow.update(description="Approve or reject the revision that you saw")
+    async def decide(self, wish: Decide) -> Answer:
+        return await self._inbox.ask_decision(wish, "api").wait()
+
+    @decide.validator
+    def _can_decide(self, wish: Decide) -> None:
+        self._check(wish.action)
+        if wish.action not in {Action.APPROVE, Action.REJECT}:
+            raise as_failure(BadInput("action", f"{wish.action.value} is no decision", "send approve or reject"))
+        if wish.revision != self._state.revision:
+            raise as_failure(StaleRevision(wish.revision, self._state.revision))
+        if wish.action is Action.REJECT and not wish.note.strip():
+            raise as_failure(BadInput("note", "a rejection needs a reason", "say why, for the trail"))
+        if self._inbox.decisions:
+            raise as_failure(NotPossible(wish.action.value, "being decided by somebody else this moment"))
+        self._check_patch(wish)
+
+    @workflow.update(description="Accept a change request with the edit that answers it, or decline it with words")
+    async def decide_change_request(self, wish: DecideChange) -> Answer:
+        return await self._inbox.ask_case(wish).wait()
+
+    @decide_change_request.validator
+    def _can_decide_change(self, wish: DecideChange) -> None:
+        self._check(wish.action)
+        if wish.case_id not in {case.id for case in self._state.open_cases}:
+            raise as_failure(BadInput("id", f"no open change request {wish.case_id!r}", "see `billhook cases list`"))
+        if wish.action is Action.ACCEPT_CHANGE and wish.patch is None:
+            raise as_failure(BadInput("patch", "an accepted change needs the new content", "send what changes"))
+        if wish.action is Action.DECLINE_CHANGE and not wish.note.strip():
+            raise as_failure(BadInput("note", "a declined change needs an answer", "say why; the recipient reads it"))
+        self._check_patch(wish)
+
+    @workflow.update(description="Cancel: a draft is discarded, an issued invoice is voided")
+    async def cancel(self, wish: Cancel) -> Answer:
+        return await self._inbox.ask_cancel(wish).wait()
+
+    @cancel.validator
+    def _can_cancel(self, wish: Cancel) -> None:
+        self._check(Action.CANCEL)
+        if not wish.reason.strip():
+            raise as_failure(BadInput("reason", "a cancel needs a reason", "say why, for the trail"))
+
+    @workflow.update(description="Take the failed step again, with an edit if need be; or abandon the invoice")
+    async def retry(self, wish: Retry) -> Answer:
+        return await self._inbox.ask_retry(wish).wait()
+
+    @retry.validator
+    def _can_retry(self, wish: Retry) -> None:
+        self._check(Action.ABANDON if wish.abandon else Action.RETRY)
+
+    @workflow.query(description="The present state, as our records will hold it")
+    def snapshot(self) -> InvoiceRecord:
+        return self._state.record()
+
+    def _check(self, action: Action) -> None:
+        open_now = available_actions(self._state.status, approved=self._state.approved_at is not None)
+        if action not in open_now:
+            words = ", ".join(open_now) or "nothing"
+            raise as_failure(NotPossible(action.value, self._state.status.value, words))
+
+    def _check_patch(self, wish: Decide | DecideChange) -> None:
+        try:
+            self._state.commercial.patched(wish.patch)
+        except BillhookError as error:
+            raise as_failure(error) from error

@@ -1,0 +1,215 @@
+"""Living on the recipient's events: weeks of waiting for a view, an amendment, a change request or the approval."""
+
+import hashlib
+
+from temporalio import workflow
+
+from activities import signatures as step
+from billing.decisions import Action, DecideChange
+from billing.intent import Intent
+from billing.lifecycle import Lifecycle, OpenCase
+from billing.record import CaseRecord, Status
+from workflows.alarm import Alarm
+from workflows.inbox import Asked, Inbox
+from workflows.state import InvoiceStart, InvoiceState
+from workflows.steps import Edited, Steps, Stopped
+
+_WAITING = {
+    Status.SENT: "Waits for the recipient to look at it.",
+    Status.VIEWED: "The recipient has seen it; waits for approval.",
+    Status.APPROVED: "Approved; being read back, marked billed and posted.",
+    Status.CHANGE_REQUESTED: "The recipient asks for a change; a person must accept or decline it.",
+}
+
+
+class RecipientWatch:
+    """Compares the fold with what is done, and does the difference."""
+
+    def __init__(self, intent: Intent, state: InvoiceState, inbox: Inbox, steps: Steps) -> None:
+        self._intent = intent
+        self._state = state
+        self._inbox = inbox
+        self._steps = steps
+        self._follow_up = Alarm(None, "")
+        self._case_alarms: dict[str, Alarm] = {}
+
+    async def until_approved(self) -> None:
+        """Returns when the current version is approved. Raises Stopped (cancelled, voided) or Edited (next version)."""
+        self._set_alarms()
+        try:
+            while not self._state.approved_at:
+                await self._read_events()
+                if self._state.approved_at:
+                    return
+                await self._answer_cases()
+                await self._ring()
+                await self._steps.tell()
+                self._continue_as_new_if_long()
+                await workflow.wait_condition(self._has_news)
+                self._steps.check_stop()
+        finally:
+            self._stop_alarms()
+
+    def _has_news(self) -> bool:
+        inbox = self._inbox
+        alarms = self._follow_up.rang or any(alarm.rang for alarm in self._case_alarms.values())
+        return bool(inbox.events or inbox.case_decisions or inbox.cancels or alarms)
+
+    async def _read_events(self) -> None:
+        """The whole inbox at once: the fold puts it in order."""
+        for event in self._inbox.events:
+            if all(known.id != event.id for known in self._state.events):
+                self._state.events.append(event)
+                who = event.data.actor.email if event.data.actor and event.data.actor.email else "recipient"
+                words = event.type.removeprefix("invoice.").replace("_", " ")
+                self._state.note(event.created_at, "event", who, f"{words} V{event.data.version}")
+        self._inbox.events.clear()
+        life = self._state.life()
+        self._state.note_fates(life)
+        if life.voided_at:
+            raise Stopped("invoicing API", "voided there", at_api=True)
+        await self._open_cases(life)
+        self._become(life)
+        await self._sync(life)
+
+    def _become(self, life: Lifecycle) -> None:
+        status = Status.CHANGE_REQUESTED if self._state.open_cases and not life.approved_at else life.status
+        self._state.approved_at = life.approved_at
+        if life.approved_at:
+            for case in self._state.open_cases:
+                self._state.cases[case.id] = case.model_copy(update={"status": "withdrawn"})
+        if status is not Status.SENT:
+            self._follow_up.stop()
+        self._steps.become(status, self._waiting_words(status))
+
+    def _waiting_words(self, status: Status) -> str:
+        words = _WAITING[status]
+        if status is Status.CHANGE_REQUESTED:
+            first = min(self._state.open_cases, key=lambda case: case.deadline)
+            words += f" Case {first.id}: owner {first.owner}, until {first.deadline:%Y-%m-%d %H:%M} UTC."
+        return words
+
+    async def _sync(self, life: Lifecycle) -> None:
+        """Fields whose latest writer is not the one that was synced; amendments leave our side once each."""
+        changed = {name: value for name, value in life.fields.items() if self._state.synced.get(name) != value.event_id}
+        if not changed:
+            return
+        given = {name: step.GivenField(value=value.value, at=value.at) for name, value in changed.items()}
+        names = ":".join(f"{name}={value.event_id}" for name, value in sorted(changed.items()))
+        digest = hashlib.sha256(names.encode()).hexdigest()[:12]
+        self._steps.note("amended", "billhook", f"{', '.join(sorted(changed))} to the CRM and the customer record")
+        await self._steps.take(
+            step.SYNC_FIELDS,
+            lambda: step.SyncFields(
+                key=self._state.key,
+                customer_id=self._intent.customer_id,
+                scope=self._intent.source.scope,
+                fields=given,
+                digest=digest,
+            ),
+            stoppable=not life.approved_at,
+        )
+        self._state.synced.update({name: value.event_id for name, value in changed.items()})
+
+    async def _open_cases(self, life: Lifecycle) -> None:
+        for case_id, found in life.cases.items():
+            if case_id not in self._state.cases:
+                await self._open_case(case_id, found)
+
+    async def _open_case(self, case_id: str, found: OpenCase) -> None:
+        terms = await self._steps.ask(step.OPEN_CASE, step.OpenCase(key=self._state.key, opened_at=workflow.now()))
+        self._state.cases[case_id] = CaseRecord(
+            id=case_id,
+            version=found.version,
+            opened_at=found.at,
+            deadline=terms.deadline,
+            owner=terms.owner,
+            message=found.request.message,
+            proposed=found.request.proposed,
+        )
+        self._case_alarms[case_id] = Alarm(terms.deadline, "change request deadline")
+        self._steps.note(
+            "case", "billhook", f"case {case_id} for {terms.owner}, until {terms.deadline:%Y-%m-%d %H:%M} UTC"
+        )
+
+    async def _answer_cases(self) -> None:
+        while self._inbox.case_decisions:
+            asked = self._inbox.case_decisions.pop(0)
+            if asked.wish.action is Action.ACCEPT_CHANGE:
+                self._accept(asked)
+                raise Edited
+            await self._decline(asked)
+
+    def _accept(self, asked: Asked[DecideChange]) -> None:
+        """Makes the next version's content; it is assessed, decided and issued like the first."""
+        seen = self._state.revision
+        self._state.commercial = self._state.commercial.patched(asked.wish.patch)
+        self._state.version = self._state.issued_version + 1
+        self._state.answering_case = asked.wish.case_id
+        self._steps.decided(asked.wish.action, asked.wish.actor, seen, asked.wish.note, asked.channel)
+        asked.answer = self._steps.answer()
+
+    async def _decline(self, asked: Asked[DecideChange]) -> None:
+        wish = asked.wish
+        await self._steps.take(
+            step.DECLINE_CHANGE,
+            lambda: step.DeclineChange(
+                key=self._state.key,
+                external_id=self._state.external_id or "",
+                change_request_id=wish.case_id,
+                message=wish.note,
+            ),
+        )
+        case = self._state.cases[wish.case_id]
+        self._state.cases[case.id] = case.model_copy(update={"status": "declined", "answer": wish.note})
+        self._steps.decided(wish.action, wish.actor, self._state.revision, wish.note, asked.channel)
+        self._become(self._state.life())
+        asked.answer = self._steps.answer()
+
+    def _set_alarms(self) -> None:
+        if self._state.followed_up_version < self._state.issued_version and self._state.life().status is Status.SENT:
+            self._follow_up = Alarm(self._state.follow_up_at, "follow-up if not viewed")
+        now = workflow.now()
+        for case in self._state.open_cases:
+            self._case_alarms[case.id] = Alarm(
+                case.deadline if case.deadline > now else None, "change request deadline"
+            )
+
+    def _stop_alarms(self) -> None:
+        for alarm in [self._follow_up, *self._case_alarms.values()]:
+            alarm.stop()
+
+    async def _ring(self) -> None:
+        if self._follow_up.rang:
+            self._follow_up.stop()
+            await self._mail_follow_up()
+        for case_id, alarm in self._case_alarms.items():
+            if alarm.rang:
+                alarm.stop()
+                if self._state.cases[case_id].status == "open":
+                    self._steps.note("breach", "billhook", f"case {case_id} passed its deadline")
+
+    async def _mail_follow_up(self) -> None:
+        """Asks once per version whether the link arrived."""
+        total = self._state.commercial.total
+        await self._steps.take(
+            step.SEND_MAIL,
+            lambda: step.SendMail(
+                key=self._state.key,
+                kind="follow_up",
+                version=self._state.issued_version,
+                customer_id=self._intent.customer_id,
+                total_minor=total.minor,
+                currency=total.currency,
+                link=self._state.link,
+                due_date=self._state.due_date,
+            ),
+        )
+        self._state.followed_up_version = self._state.issued_version
+        self._steps.note("followed up", "billhook", f"asked whether V{self._state.issued_version} arrived")
+
+    def _continue_as_new_if_long(self) -> None:
+        inbox = self._inbox
+        waiting = inbox.events or inbox.case_decisions or inbox.cancels or inbox.retries
+        if workflow.info().is_continue_as_new_suggested() and not waiting and workflow.all_handlers_finished():
+            workflow.continue_as_new(InvoiceStart(intent=self._intent, state=self._state))
