@@ -34,20 +34,20 @@ class InvoiceWorkflow:
 
     @workflow.run
     async def run(self, start: InvoiceStart) -> InvoiceRecord:
-        try:
-            while not self._state.approved_at:
-                try:
-                    await self._draft()
-                    await self._assess()
-                    await self._decide()
-                    await self._issue()
-                    await self._deliver()
-                    await self._watch()
-                except Edited:
-                    continue
-            await self._bill()
-        except Stopped as stop:
-            await self._withdraw(stop)
+        while not self._state.approved_at:
+            try:
+                await self._draft()
+                await self._assess()
+                await self._decide()
+                await self._issue()
+                await self._deliver()
+                await self._watch()
+            except Edited:
+                continue
+            except Stopped as stop:
+                if await self._withdrawn(stop):
+                    return await self._close()
+        await self._bill()
         return await self._close()
 
     async def _draft(self) -> None:
@@ -64,7 +64,7 @@ class InvoiceWorkflow:
 
     async def _assess(self) -> None:
         state = self._state
-        if state.assessed_revision == state.revision or state.approved_revision == state.revision:
+        if state.is_issued or state.revision in {state.assessed_revision, state.approved_revision}:
             return
         state.assessment = await self._steps.ask(step.ASSESS, self._assess_request())
         state.assessed_revision = state.revision
@@ -99,7 +99,6 @@ class InvoiceWorkflow:
         await self._steps.take(step.SEND_MAIL, lambda: self._mail_request("link"))
         state.delivered_version = state.issued_version
         state.follow_up_in(workflow.now())
-        self._steps.note("delivered", "billhook", f"link of V{state.issued_version} delivered")
 
     async def _watch(self) -> None:
         watch = RecipientWatch(self._intent, self._state, self._inbox, self._steps)
@@ -135,16 +134,26 @@ class InvoiceWorkflow:
         )
         self._state.synced.update({name: "read-back" for name in given})
 
-    async def _withdraw(self, stop: Stopped) -> None:
-        """Ends the invoice at the API too, unless it ended there first; an approval that came before wins."""
-        if not stop.at_api:
-            done = await self._steps.take(
-                step.WITHDRAW,
-                lambda: step.Withdraw(key=self._state.key, external_id=self._state.external_id, reason=stop.reason),
-                stoppable=False,
-            )
-            self._steps.note("withdrawn", stop.actor, f"{done.text}: {stop.reason}")
+    async def _withdrawn(self, stop: Stopped) -> bool:
+        """Ends the invoice at the API too, unless it ended there first. False: an approval came before, and stands."""
+        done = step.Withdrawn(text="") if stop.at_api else await self._take_back(stop)
+        if done.refused:
+            self._steps.note("refused", "billhook", f"cannot cancel: {done.text}")
+            for asked in self._inbox.cancels:
+                asked.refusal = NotPossible("cancel", done.text)
+            self._inbox.cancels.clear()
+            return False
         self._steps.become(stop.status)
+        return True
+
+    async def _take_back(self, stop: Stopped) -> step.Withdrawn:
+        done = await self._steps.take(
+            step.WITHDRAW,
+            lambda: step.Withdraw(key=self._state.key, external_id=self._state.external_id, reason=stop.reason),
+            stoppable=False,
+        )
+        self._steps.note("withdrawn", stop.actor, f"{done.text}: {stop.reason}")
+        return done
 
     async def _close(self) -> InvoiceRecord:
         """Answers whoever still waits, reads what came in late, records the end."""

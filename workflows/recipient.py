@@ -206,7 +206,6 @@ class RecipientWatch:
             ),
         )
         self._state.followed_up_version = self._state.issued_version
-        self._steps.note("followed up", "billhook", f"asked whether V{self._state.issued_version} arrived")
 
     def _continue_as_new_if_long(self) -> None:
         inbox = self._inbox

@@ -1,0 +1,171 @@
+"""The steps that the invoicing API takes for us. Each is safe to repeat under its step key."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities import signatures
+from billing.errors import UnknownCustomer
+from billing.intent import Commercial, canonical_hash
+from billing.keys import step_key
+from billing.ownership import Carry
+from connectors.http import CallFailed
+from connectors.ports import Invoicing, Recipient, RemoteInvoice
+from records import customers
+from records.session import Database
+
+KEY_LIFE: Final = timedelta(hours=23)
+# A provider keeps an Idempotency-Key for 24 hours; an hour is left for clocks and queues.
+_KEY_REUSED: Final = 422
+_LOCKED: Final = frozenset({"approved", "paid"})
+
+
+class InvoicingActivities:
+    """`send_by_api`: the API mails the link itself."""
+
+    def __init__(self, invoicing: Invoicing, database: Database, *, carry: Carry, send_by_api: bool) -> None:
+        self._invoicing = invoicing
+        self._database = database
+        self._carry = carry
+        self._send_by_api = send_by_api
+
+    @activity.defn(name=signatures.CREATE_DRAFT.name)
+    async def create_draft(self, request: signatures.CreateDraft) -> signatures.Draft:
+        """A draft for this key: the one that exists, where an earlier try made it and its key may have expired."""
+        recipient, carried = await self._customer(request.customer_id, request.scope)
+        old = datetime.now(UTC) - request.began_at > KEY_LIFE
+        found = await self._invoicing.find(request.key) if old else None
+        if found is None:
+            found = await self._create(request, recipient)
+        if found.status == "draft":
+            _check_total(found, request.commercial.model_copy(update={"discount": None}), request.commercial)
+        return signatures.Draft(
+            external_id=found.external_id,
+            total_minor=found.total.minor,
+            due_date=found.due_date,
+            carries=tuple(sorted(carried)),
+        )
+
+    @activity.defn(name=signatures.PATCH_DRAFT.name)
+    async def patch_draft(self, request: signatures.PatchDraft) -> signatures.Draft:
+        """Discount, custom due date, edits, and what earlier invoices' recipients gave."""
+        _, carried = await self._customer(request.customer_id, request.scope)
+        digest = canonical_hash({"carried": carried, "revision": request.revision})[:12]
+        draft = await self._invoicing.patch_draft(
+            request.external_id,
+            commercial=request.commercial,
+            carried=carried,
+            step_key=step_key(request.key, f"patch-{digest}"),
+        )
+        _check_total(draft, request.commercial)
+        return signatures.Draft(
+            external_id=draft.external_id,
+            total_minor=draft.total.minor,
+            due_date=draft.due_date,
+            carries=tuple(sorted(carried)),
+        )
+
+    @activity.defn(name=signatures.ISSUE.name)
+    async def issue(self, request: signatures.Issue) -> signatures.Issued:
+        """The API assigns the number; we learn the link."""
+        issued = await self._invoicing.issue(
+            request.external_id, send=self._send_by_api, step_key=step_key(request.key, "issue", 1)
+        )
+        return _issued(issued)
+
+    @activity.defn(name=signatures.REVISE.name)
+    async def revise(self, request: signatures.Revise) -> signatures.Issued:
+        """The next version of an issued invoice; number and issue date stay."""
+        revised = await self._invoicing.revise(
+            request.external_id,
+            request.commercial,
+            change_request_id=request.change_request_id,
+            step_key=step_key(request.key, "revise", request.version),
+        )
+        _check_total(revised, request.commercial)
+        return _issued(revised)
+
+    @activity.defn(name=signatures.DECLINE_CHANGE.name)
+    async def decline_change(self, request: signatures.DeclineChange) -> signatures.Nothing:
+        """Our answer, which the recipient reads on the page."""
+        await self._invoicing.decline_change(
+            request.external_id,
+            request.change_request_id,
+            request.message,
+            step_key=step_key(request.key, f"decline-{request.change_request_id}"),
+        )
+        return signatures.Nothing()
+
+    @activity.defn(name=signatures.READ_LOCKED.name)
+    async def read_locked(self, request: signatures.ReadLocked) -> signatures.Locked:
+        """The approved version as the API holds it. Refuses for good where it is not what was approved."""
+        found = await self._invoicing.get(request.external_id)
+        if found.version != request.version or found.status not in _LOCKED:
+            text = f"the API says V{found.version} {found.status}, the approval was for V{request.version}"
+            raise ApplicationError(text, type="NotLocked", non_retryable=True)
+        return signatures.Locked(
+            approved_at=found.approved_at or datetime.now(UTC),
+            total_minor=found.total.minor,
+            fields=found.recipient_fields,
+        )
+
+    @activity.defn(name=signatures.WITHDRAW.name)
+    async def withdraw(self, request: signatures.Withdraw) -> signatures.Withdrawn:
+        """Looks what the API holds, then discards or voids it; what is locked stays and says so."""
+        found = await self._look(request)
+        if found is None:
+            return signatures.Withdrawn(text="nothing was at the invoicing API")
+        if found.status in _LOCKED:
+            return signatures.Withdrawn(text=f"the invoice is {found.status} at the invoicing API", refused=True)
+        if found.status == "draft":
+            await self._invoicing.discard(found.external_id)
+            return signatures.Withdrawn(text="draft discarded, no number used")
+        if found.status != "voided":
+            await self._invoicing.void(found.external_id, request.reason, step_key=step_key(request.key, "void"))
+        return signatures.Withdrawn(text="issued invoice voided")
+
+    async def _look(self, request: signatures.Withdraw) -> RemoteInvoice | None:
+        if request.external_id is None:
+            return await self._invoicing.find(request.key)
+        try:
+            return await self._invoicing.get(request.external_id)
+        except CallFailed as error:
+            if error.status == 404:  # noqa: PLR2004 - discarded by an earlier try
+                return None
+            raise
+
+    async def _create(self, request: signatures.CreateDraft, recipient: Recipient) -> RemoteInvoice:
+        try:
+            return await self._invoicing.create_draft(
+                request.key, recipient, request.commercial, step_key=step_key(request.key, "create")
+            )
+        except CallFailed as error:
+            # Our customer record may have changed between two tries; the first try's draft is the draft.
+            found = await self._invoicing.find(request.key) if error.status == _KEY_REUSED else None
+            if found is None:
+                raise
+            return found
+
+    async def _customer(self, customer_id: str, scope: str) -> tuple[Recipient, dict[str, Any]]:
+        async with self._database.session() as session:
+            customer = await customers.get_customer(session, customer_id)
+            if customer is None:
+                raise UnknownCustomer(customer_id)
+            carried = await customers.carry_forward(session, customer_id, scope, self._carry)
+            return Recipient(company=customer.name, email=customer.email), carried
+
+
+def _issued(found: RemoteInvoice) -> signatures.Issued:
+    return signatures.Issued(
+        version=found.version, total_minor=found.total.minor, link=found.link, due_date=found.due_date
+    )
+
+
+def _check_total(found: RemoteInvoice, *fits: Commercial) -> None:
+    """Ours and the API's must agree to the minor unit; a draft may stand with or without its discount yet."""
+    totals = [commercial.total for commercial in fits]
+    if found.total not in totals:
+        text = f"the API's total is {found.total}, ours is {totals[-1]}"
+        raise ApplicationError(text, type="TotalsDiffer", non_retryable=True)

@@ -1,0 +1,57 @@
+"""Questions to our own records: the policy's assessment, who may decide, whose case it is. Run as local activities."""
+
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from activities import signatures
+from billing.policy import Assessment, Policy, assess
+from records import customers, invoices, tokens
+from records.session import Database
+
+
+class RecordActivities:
+    """`policy` as the worker read it at start; its hash goes into every assessment."""
+
+    def __init__(self, database: Database, policy: Policy) -> None:
+        self._database = database
+        self._policy = policy
+
+    @activity.defn(name=signatures.SAVE_RECORD.name)
+    async def save_record(self, request: signatures.Request) -> signatures.Nothing:
+        """The record that rides on every request is the whole step; activities/recording.py has saved it by now."""
+        return signatures.Nothing()
+
+    @activity.defn(name=signatures.ASSESS.name)
+    async def assess(self, request: signatures.Assess) -> Assessment:
+        """The policy's answer on this revision, kept with its inputs."""
+        async with self._database.transaction() as session:
+            history = await customers.history(session, request.customer_id)
+            found = assess(
+                self._policy,
+                motion=request.motion,
+                total=request.commercial.total,
+                history=history,
+                now=datetime.now(UTC),
+            )
+            await invoices.save_assessment(session, request.key, request.revision, found)
+        return found
+
+    @activity.defn(name=signatures.AUTHORIZE.name)
+    async def authorize(self, request: signatures.Authorize) -> signatures.Refusal:
+        """Approvers are the names of live tokens with scope approve; the policy may narrow them."""
+        async with self._database.session() as session:
+            live = await tokens.live_approvers(session)
+        text = self._policy.may_approve(
+            request.actor,
+            total=request.commercial.total,
+            triggered_by=request.triggered_by,
+            live_approvers=live,
+        )
+        return signatures.Refusal(text=text)
+
+    @activity.defn(name=signatures.OPEN_CASE.name)
+    async def open_case(self, request: signatures.OpenCase) -> signatures.CaseTerms:
+        """Owner and deadline of a change request, in business time."""
+        terms = self._policy.case_terms(request.opened_at)
+        return signatures.CaseTerms(owner=terms.owner, remind_at=terms.remind_at, deadline=terms.deadline)
