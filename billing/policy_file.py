@@ -1,0 +1,72 @@
+"""From policy.toml to complaints that a person can act on: every one names the key, and the line where it can.
+
+Neither `tomllib` nor pydantic knows where a value stood, so the file is read a second time, as lines, when something
+is wrong with it.
+"""
+
+import re
+import tomllib
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from billing.errors import BadInput
+
+_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]\]?\s*(#.*)?$")
+_KEY: Final = re.compile(r"\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
+_NEXT: Final = "correct the file; examples/policy.toml shows every key"
+
+Path = tuple[str | int, ...]
+
+
+def load_toml(text: str) -> dict[str, Any]:
+    """Raises BadInput on `policy` with the line, where the text is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput("policy", f"it is no TOML: {error}", _NEXT) from None
+
+
+def complaint(error: ValidationError | BadInput, text: str) -> BadInput:
+    """The first thing wrong with `text`, under its dotted key and with its line."""
+    if isinstance(error, BadInput):
+        return _with_line(error.field, error.cause, text)
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return _with_line(field, "no such key in a policy", text)
+    if first["type"] == "string_type" and isinstance(first["input"], int | float):
+        return _with_line(field, f'write it as a quoted decimal string, "{first["input"]}", not as a number', text)
+    return _with_line(field, first["msg"].removeprefix("Value error, "), text)
+
+
+def _with_line(field: str, cause: str, text: str) -> BadInput:
+    path: Path = tuple(int(part) if part.isdecimal() else part for part in field.split("."))
+    line = _line_of(path, text)
+    return BadInput(field or "policy", f"{cause} (line {line})" if line else cause, _NEXT)
+
+
+def _line_of(path: Path, text: str) -> int | None:
+    """The line of the longest part of `path` that the text spells out."""
+    places = _places(text)
+    return next((places[path[:n]] for n in range(len(path), 0, -1) if path[:n] in places), None)
+
+
+def _places(text: str) -> dict[Path, int]:
+    places: dict[Path, int] = {}
+    table: Path = ()
+    counts: dict[Path, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _parts(header[2])
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            places.setdefault(table, number)
+        elif key := _KEY.match(line):
+            places.setdefault((*table, *_parts(key[1])), number)
+    return places
+
+
+def _parts(dotted: str) -> Path:
+    return tuple(part.strip().strip("\"'") for part in dotted.split("."))
