@@ -7,8 +7,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from sandbox.models import Address, Contact, Proposal, given
-from sandbox.problems import Invalid
-from sandbox.wire import loads, read_body
+from sandbox.problems import Invalid, Malformed
+from sandbox.wire import read_body
 
 LONGEST_FIELD = 500
 LONGEST_MESSAGE = 5000
@@ -91,8 +91,8 @@ class Form:
 
 def _json(name: str, text: str) -> Any:
     try:
-        return loads(text)
-    except (ValueError, RecursionError) as error:
+        return read_body(text.encode())
+    except Malformed as error:
         raise Invalid("This is not valid JSON.", name) from error
 
 

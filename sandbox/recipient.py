@@ -23,9 +23,7 @@ class RecipientDesk:
 
     def look(self, tx: Tx, token: str, *, counts: bool) -> dict[str, Any]:
         """The invoice; the first look at a version that counts is told to the sender."""
-        doc = tx.shared(token)
-        if doc["status"] == "draft" and counts:
-            raise NotFound("There is no such invoice.")
+        doc = issued(tx, token)
         if counts and doc["status"] in ("sent", "viewed", "change_requested") and not was_viewed(tx, doc):
             where = (tx.clock.now(), doc["id"], doc["version"])
             tx.run("UPDATE versions SET viewed_at = ? WHERE invoice_id = ? AND version = ?", *where)

@@ -26,9 +26,13 @@ def loads(text: str | bytes) -> Any:
 def read_body(raw: bytes) -> Any:
     """Read a request's body; an empty one counts as `{}`. Raises `Malformed`."""
     try:
-        return loads(raw) if raw.strip() else {}
+        content = loads(raw) if raw.strip() else {}
+        json.dumps(
+            content, default=str, ensure_ascii=False
+        ).encode()  # half a surrogate pair can be read, but never written again
     except (ValueError, RecursionError) as error:
         raise Malformed("The body is not valid JSON.") from error
+    return content
 
 
 def _number(value: Any) -> int | float:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import uvicorn
 
+from sandbox.app import create_app
 from sandbox.config import SandboxConfig
 from sandbox.server import build_server
 from tests.sandbox.sandbox_bench import KEY, SECRET, Bench, Listener, running
@@ -36,6 +37,18 @@ def config(tmp_path: Path) -> SandboxConfig:
 async def bench(config: SandboxConfig) -> AsyncIterator[Bench]:
     """A running sandbox."""
     async with running(build_server(config)) as url, httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        yield Bench(client, config)
+
+
+@pytest.fixture
+async def in_process(config: SandboxConfig) -> AsyncIterator[Bench]:
+    """The same sandbox without a socket, for what no socket can change."""
+    app = create_app(config)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(base_url=config.public_url, transport=transport) as client,
+    ):
         yield Bench(client, config)
 
 

@@ -11,6 +11,12 @@ from tests.sandbox.sandbox_bench import AUTH, Bench
 SCRIPT = "<script>alert(1)</script>"
 
 
+@pytest.fixture
+async def bench(in_process: Bench) -> Bench:
+    """No test here needs a socket."""
+    return in_process
+
+
 async def test_the_first_look_at_each_version_is_told_once(bench: Bench) -> None:
     sent = await bench.sent()
     page = f"/i/{sent['share_token']}"
@@ -42,7 +48,8 @@ async def test_neither_head_nor_the_senders_preview_is_a_view(bench: Bench) -> N
 
 async def test_a_draft_is_not_shown_to_its_recipient(bench: Bench) -> None:
     draft = await bench.draft()
-    assert (await bench.client.get(f"/i/{draft['share_token']}")).status_code == 404
+    for query in ("", "?preview=1"):
+        assert (await bench.client.get(f"/i/{draft['share_token']}{query}")).status_code == 404
     assert (await bench.act(draft, "approve", version=1)).status_code == 404
     assert (await bench.client.get(f"/i/{draft['share_token']}/pdf")).status_code == 404
 
