@@ -1,0 +1,81 @@
+"""The HTTP API as the commands call it: address, token, and answers turned into words and exit codes."""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from starter.cli.exits import Exit, Stop
+from starter.embedded import credentials
+
+DEFAULT_URL: Final = "http://127.0.0.1:8400"
+_TIMEOUT_S: Final = 30.0
+# An update waits for a workflow to answer; the API bounds that itself.
+_BY_STATUS: Final = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
+
+
+def known(name: str) -> str:
+    """A variable of the environment, else of DATA_DIR/credentials.env, else ""."""
+    data_dir = Path(os.environ.get("BILLHOOK_DATA_DIR") or ".billhook")
+    return os.environ.get(name) or credentials.read(data_dir).get(name, "")
+
+
+def call(method: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
+    """The answer's JSON. Raises Stop with the refusal in words: field, cause, next step."""
+    url = known(credentials.API_URL) or DEFAULT_URL
+    headers = {"Authorization": f"Bearer {_token()}"}
+    given = {name: value for name, value in (params or {}).items() if value is not None}
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
+            answer = client.request(method, path, json=body, params=given)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Stop(
+            Exit.UNREACHABLE,
+            f"cause: nothing answers at {url} ({type(error).__name__})",
+            "next:  start it with `billhook up`, or set BILLHOOK_API_URL",
+        ) from error
+    if answer.is_success:
+        return answer.json() if answer.content else None
+    raise refused(answer)
+
+
+def _token() -> str:
+    token = known(credentials.TOKEN)
+    if not token:
+        raise Stop(
+            Exit.NOT_ALLOWED,
+            "cause: there is no token",
+            "next:  set BILLHOOK_TOKEN, or run where `billhook up` keeps its data directory",
+        )
+    return token
+
+
+def refused(answer: httpx.Response) -> Stop:
+    """A problem+json answer as field, cause and next step."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    cause = problem.get("detail") or problem.get("title") or f"the API answered {answer.status_code}"
+    lines = [f"cause: {cause}"]
+    if problem.get("field"):
+        lines.insert(0, f"field: {problem['field']}")
+    if problem.get("next_step"):
+        lines.append(f"next:  {problem['next_step']}")
+    return Stop(_BY_STATUS.get(answer.status_code, Exit.REFUSED), *lines)
+
+
+def pages(path: str, params: dict[str, Any], limit: int) -> list[dict[str, Any]]:
+    """Up to `limit` rows of a `{data, next_cursor}` list, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while len(found) < limit:
+        page = call("GET", path, params={**params, "cursor": cursor, "limit": min(100, limit - len(found))})
+        found += page["data"]
+        cursor = page.get("next_cursor")
+        if not cursor:
+            break
+    return found[:limit]

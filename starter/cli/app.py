@@ -1,0 +1,51 @@
+"""All commands under one name, and the one place where a refusal becomes an exit code."""
+
+import sys
+from typing import Final
+
+import typer
+
+from starter.cli import db, doctor, invoices, parts, policy, queues, tokens, trigger
+from starter.cli.exits import Exit, Stop
+from starter.cli.output import say
+
+app: Final = typer.Typer(
+    name="billhook",
+    help="From a billing trigger to an approved, billed invoice.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command()(parts.up)
+app.command()(parts.demo)
+app.command()(parts.worker)
+app.command()(parts.api)
+app.command()(parts.sandbox)
+app.command()(trigger.trigger)
+app.add_typer(invoices.app, name="invoice")
+app.add_typer(queues.approvals, name="approvals")
+app.add_typer(queues.cases, name="cases")
+app.add_typer(queues.events, name="events")
+app.command()(policy.fields)
+app.add_typer(policy.app, name="policy")
+app.add_typer(tokens.app, name="token")
+app.add_typer(db.app, name="db")
+app.command()(doctor.doctor)
+
+
+def main() -> None:
+    """The console script. Never returns."""
+    try:
+        app(standalone_mode=True)
+    except Stop as stop:
+        for line in stop.lines:
+            say(line)
+        sys.exit(int(stop.code))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # `billhook invoice list | head`: the reader had enough.
+        sys.stderr.close()
+        sys.exit(int(Exit.OK))

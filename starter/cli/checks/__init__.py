@@ -1,0 +1,1 @@
+"""What `billhook doctor` looks at: each check answers findings, none raises."""

@@ -1,0 +1,33 @@
+"""Exit codes, in one place; scripts may rely on them.
+
+0  done
+1  refused or failed: the request was understood and the answer is no
+2  usage: the command line is wrong, or a file it names cannot be read (Typer's own code)
+3  not reachable: the API, Temporal or the database gave no answer
+4  not allowed: no token, a wrong one, or one without the scope
+5  not found
+6  a port or the data directory is taken
+7  checked and not in order: `doctor` or `demo` found something wrong
+"""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_ALLOWED = 4
+    NOT_FOUND = 5
+    TAKEN = 6
+    NOT_IN_ORDER = 7
+
+
+class Stop(Exception):
+    """End the command with `code`; `lines` go to stderr."""
+
+    def __init__(self, code: Exit, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.code = code
+        self.lines = [line for line in lines if line]

@@ -1,0 +1,117 @@
+"""`billhook invoice ...`: look at invoices and decide on them, over the HTTP API."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+import typer
+
+from starter.cli import api
+from starter.cli.exits import Exit, Stop
+from starter.cli.output import AsJson, data, data_json, rows, say
+
+app: Final = typer.Typer(help="Look at invoices and decide on them.", no_args_is_help=True)
+
+COLUMNS: Final = ("key", "status", "total", "currency", "version", "customer_id", "waiting_for")
+
+Key = Annotated[str, typer.Argument(help="The invoice's key, for example invoice:project_4821:milestone_3.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept with the decision.")]
+Revision = Annotated[
+    str | None, typer.Option(help="The revision you saw (invoice show names it). Without it: the present one.")
+]
+PatchFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="A JSON file with the edit: line_items, discount, ...")
+]
+
+
+def path_of(key: str, *more: str) -> str:
+    return "/".join(["/invoices", quote(key, safe=""), *more])
+
+
+def read_json(file: Path | None) -> Any:
+    """A file's JSON; None for no file. Raises Stop(USAGE)."""
+    if file is None:
+        return None
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise Stop(Exit.USAGE, f"cause: {file} is no JSON file: {error}") from error
+
+
+@app.command("list")
+def list_(
+    status: Annotated[str | None, typer.Option(help="Only this state, for example awaiting_approval.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Only this customer.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List invoices, the newest first."""
+    found = api.pages("/invoices", {"status": status, "customer_id": customer}, limit)
+    rows(found, COLUMNS, as_json=as_json)
+
+
+@app.command()
+def show(key: Key, as_json: AsJson = False) -> None:
+    """Show one invoice: state, revision, reasons, timeline, what can be done now."""
+    invoice = api.call("GET", path_of(key))
+    if as_json:
+        data_json(invoice)
+        return
+    for name in ("key", "motion", "customer_id", "status", "waiting_for", "total", "currency", "version", "revision",
+                 "external_id", "link", "due_date", "failed_step"):  # fmt: skip
+        data(f"{name:12} {invoice.get(name) if invoice.get(name) is not None else '-'}")
+    for name, value in (invoice.get("recipient") or {}).items():
+        if value is not None:
+            data(f"{name:12} {value}")
+    for reason in (invoice.get("assessment") or {}).get("reasons", []):
+        data(f"reason       {reason['text']} ({reason['rule']})")
+    data(f"possible now {', '.join(invoice.get('available_actions') or []) or 'nothing'}")
+    for entry in invoice.get("timeline") or []:
+        data(f"{entry['at']}  {entry['actor']}: {entry['text']}")
+
+
+@app.command()
+def approve(
+    key: Key, note: Annotated[str, typer.Option(help="A word for the record.")] = "",
+    revision: Revision = None, patch: PatchFile = None,
+) -> None:  # fmt: skip
+    """Approve an invoice that waits for a human, with an edit if need be."""
+    _decide(key, "approve", note, revision, patch)
+
+
+@app.command()
+def reject(key: Key, reason: Reason, revision: Revision = None) -> None:
+    """Reject an invoice that waits for a human; its draft is discarded."""
+    _decide(key, "reject", reason, revision, None)
+
+
+def _decide(key: str, action: str, note: str, revision: str | None, patch: Path | None) -> None:
+    seen = revision or api.call("GET", path_of(key))["revision"]
+    body = {"action": action, "revision": seen, "note": note}
+    edit = read_json(patch)
+    _told(key, api.call("POST", path_of(key, "decision"), body=body if edit is None else {**body, "patch": edit}))
+
+
+@app.command()
+def cancel(key: Key, reason: Reason) -> None:
+    """Cancel an invoice: a draft is discarded, an issued one voided."""
+    _told(key, api.call("POST", path_of(key, "cancel"), body={"reason": reason}))
+
+
+@app.command()
+def retry(
+    key: Key, reason: Reason = "", patch: PatchFile = None,
+    abandon: Annotated[bool, typer.Option("--abandon", help="Give the invoice up instead.")] = False,
+) -> None:  # fmt: skip
+    """Resume an invoice that is parked in needs_attention, with an edit if need be."""
+    body: dict[str, Any] = {"reason": reason, "abandon": abandon}
+    edit = read_json(patch)
+    _told(key, api.call("POST", path_of(key, "retry"), body=body if edit is None else {**body, "patch": edit}))
+
+
+def _told(key: str, answer: Any) -> None:
+    status = answer.get("status", "accepted") if isinstance(answer, dict) else "accepted"
+    data(f"{key}  {status}")
+    if isinstance(answer, dict) and answer.get("note"):
+        say(str(answer["note"]))

@@ -1,0 +1,141 @@
+"""`billhook up|demo|worker|api|sandbox`: start the whole stack, or one part of it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from starter.cli.exits import Exit, Stop
+from starter.cli.output import data, say
+from starter.embedded.ports import HOST, Ports
+
+if TYPE_CHECKING:
+    from starter.embedded.errors import StackError
+    from starter.embedded.stack import Stack
+
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+DataDir = Annotated[Path, typer.Option(envvar="BILLHOOK_DATA_DIR", help="Everything the stack keeps is in here.")]
+
+
+def up(  # noqa: PLR0917 - Typer passes options by name
+    data_dir: DataDir = Path(".billhook"),
+    api_port: Port = Ports.api,
+    sandbox_port: Port = Ports.sandbox,
+    temporal_port: Port = Ports.temporal,
+    ui_port: Port = Ports.ui,
+    smtp_port: Port = Ports.smtp,
+) -> None:
+    """Run Temporal, the sandbox, a mail sink, the worker and the HTTP API; Ctrl-C stops all of it.
+
+    TEMPORAL_ADDRESS, BILLHOOK_JUPITER_URL and BILLHOOK_SMTP_URL name a server that is used instead of the stack's own.
+    """
+    from starter.embedded.errors import StackError  # noqa: PLC0415 - commands load what they need when they run
+    from starter.embedded.up import run_until_signal, up  # noqa: PLC0415
+
+    async def work() -> int:
+        ports = Ports(api=api_port, sandbox=sandbox_port, temporal=temporal_port, ui=ui_port, smtp=smtp_port)
+        await up(data_dir, ports, say, _ready)
+        return 0
+
+    try:
+        sys.exit(run_until_signal(work()))
+    except StackError as error:
+        raise _stopped(error) from error
+
+
+def _ready(stack: "Stack") -> None:
+    for line in stack.addresses():
+        data(line)
+    sys.stdout.flush()
+    say("ready; Ctrl-C stops everything")
+
+
+def _stopped(error: "StackError") -> Stop:
+    from starter.embedded.errors import DirectoryInUse, PortTaken  # noqa: PLC0415
+
+    code = Exit.TAKEN if isinstance(error, DirectoryInUse | PortTaken) else Exit.REFUSED
+    return Stop(code, f"cause: {error.detail}", f"next:  {error.next_step}" if error.next_step else "")
+
+
+def demo(
+    exit_: Annotated[bool, typer.Option("--exit", help="Stop at the end instead of staying up.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Default: a fresh temporary directory.")] = None,
+) -> None:
+    """Run the stack on free ports and bill a month of examples on it, with recipients and an approver played."""
+    from starter.embedded.demo.run import demo  # noqa: PLC0415
+    from starter.embedded.errors import StackError  # noqa: PLC0415
+    from starter.embedded.up import run_until_signal  # noqa: PLC0415
+
+    try:
+        sound = run_until_signal(demo(data_dir, stay=not exit_, say=say))
+    except StackError as error:
+        raise _stopped(error) from error
+    if sound:
+        raise Stop(Exit.NOT_IN_ORDER, "the demo found a disagreement; see above")
+
+
+def worker() -> None:
+    """Run one worker process until it is stopped."""
+    import asyncio  # noqa: PLC0415
+
+    from settings import load_settings  # noqa: PLC0415
+    from starter.client import EngineUnreachable, connect  # noqa: PLC0415
+    from worker import run_worker  # noqa: PLC0415
+
+    async def run() -> None:
+        settings = load_settings()
+        await run_worker(settings, await connect(settings))
+
+    try:
+        asyncio.run(run())
+    except EngineUnreachable as error:
+        raise Stop(Exit.UNREACHABLE, f"cause: {error.detail}", f"next:  {error.next_step}") from error
+
+
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = HOST,
+    port: Port = Ports.api,
+) -> None:
+    """Run the HTTP API until it is stopped."""
+    from settings import load_settings  # noqa: PLC0415
+    from starter.http.server import serve  # noqa: PLC0415
+
+    try:
+        serve(load_settings(), host, port)
+    except OSError as error:
+        raise Stop(
+            Exit.TAKEN, f"cause: port {port} cannot be used: {error.strerror}", "next:  choose another --port"
+        ) from error
+
+
+def sandbox(
+    data_dir: DataDir = Path(".billhook"),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = HOST,
+    port: Port = Ports.sandbox,
+    public_url: Annotated[str | None, typer.Option(help="What share links begin with.")] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Where events go; default: the API at BILLHOOK_PUBLIC_URL.")
+    ] = None,
+) -> None:
+    """Run the JupiterInvoice stand-in alone. The key comes from BILLHOOK_JUPITER_API_KEY or credentials.env."""
+    from sandbox.config import SandboxConfig  # noqa: PLC0415 - the composition of a stand-alone sandbox
+    from sandbox.server import serve  # noqa: PLC0415
+    from starter.embedded import credentials  # noqa: PLC0415
+
+    known = {**credentials.ensure(data_dir), **{k: v for k, v in os.environ.items() if v}}
+    ours = known.get("BILLHOOK_PUBLIC_URL") or f"http://{HOST}:{Ports.api}"
+    config = SandboxConfig(
+        database=data_dir / "sandbox.db",
+        api_key=known[credentials.API_KEY],
+        public_url=public_url or f"http://{HOST}:{port}",
+        webhook_url=webhook_url or f"{ours}/webhooks/jupiter",
+        webhook_secret=known[credentials.WEBHOOK_SECRETS].split(",")[0],
+    )
+    try:
+        serve(config, host, port)
+    except OSError as error:
+        raise Stop(
+            Exit.TAKEN, f"cause: port {port} cannot be used: {error.strerror}", "next:  choose another --port"
+        ) from error

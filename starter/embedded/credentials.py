@@ -1,0 +1,53 @@
+"""`DATA_DIR/credentials.env`: what the stack made up for itself, for its owner alone, and used again next time."""
+
+import base64
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+FILE_NAME: Final = "credentials.env"
+WEBHOOK_SECRETS: Final = "BILLHOOK_WEBHOOK_SECRETS"
+API_KEY: Final = "BILLHOOK_JUPITER_API_KEY"
+TOKEN: Final = "BILLHOOK_TOKEN"  # noqa: S105 - a variable's name
+API_URL: Final = "BILLHOOK_API_URL"
+
+
+def read(data_dir: Path) -> dict[str, str]:
+    """The file's variables; empty when there is none."""
+    path = data_dir / FILE_NAME
+    if not path.exists():
+        return {}
+    lines = (line.strip() for line in path.read_text().splitlines())
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def write(data_dir: Path, values: Mapping[str, str]) -> None:
+    """Replace the file at once, mode 600 from its first byte."""
+    path, fresh = data_dir / FILE_NAME, data_dir / f"{FILE_NAME}.new"
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as text:
+        text.write("# Written by `billhook up`; secrets of this data directory.\n")
+        text.writelines(f"{name}={value}\n" for name, value in values.items())
+        text.flush()
+        os.fsync(text.fileno())
+    fresh.replace(path)
+
+
+def ensure(data_dir: Path) -> dict[str, str]:
+    """The file's variables, with a webhook secret and an API key made where they were missing."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    known = read(data_dir)
+    made = {WEBHOOK_SECRETS: _webhook_secret(), API_KEY: f"jk_live_{secrets.token_hex(16)}"}
+    values = {**made, **{name: value for name, value in known.items() if value}}
+    if values != known:
+        write(data_dir, values)
+    return values
+
+
+def _webhook_secret() -> str:
+    # Standard Webhooks: 24 to 64 random bytes, base64, behind the prefix.
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -1,0 +1,122 @@
+"""`billhook up`: one stack on one data directory, from the first start to the last signal."""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from starter.embedded import credentials
+from starter.embedded.errors import DirectoryInUse
+from starter.embedded.ports import Ports
+from starter.embedded.stack import Outside, Stack
+from starter.embedded.supervisor import Say, Supervisor
+
+ADMIN_NAME: Final = "admin"
+
+
+@contextmanager
+def sole_owner(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory; the kernel lets go of it with the process. Raises DirectoryInUse."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DirectoryInUse(str(data_dir)) from error
+        yield
+
+
+async def prepare_records(stack: Stack) -> str:
+    """Bring the database up to date; the admin's token, made anew where the known one no longer opens anything."""
+    from records.tokens import create_token, find_token  # noqa: PLC0415
+
+    from records.session import Database  # noqa: PLC0415 - heavy, and only here
+    from settings import Settings  # noqa: PLC0415
+
+    database = Database(Settings(data_dir=stack.data_dir).database)
+    try:
+        await database.upgrade()
+        async with database.transaction() as session:
+            known = stack.secrets.get(credentials.TOKEN)
+            if known and await find_token(session, known):
+                return known
+            name = ADMIN_NAME if not known else f"{ADMIN_NAME}-{os.urandom(3).hex()}"
+            return await create_token(session, name, ["admin"])
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def running(data_dir: Path, ports: Ports, say: Say) -> AsyncIterator[tuple[Stack, Supervisor]]:
+    """The stack, started part by part and stopped at the end of the block.
+
+    Raises PortTaken, DirectoryInUse, PartFailed, or StackError.
+    """
+    data_dir = data_dir.absolute()  # noqa: ASYNC240 - before anything runs
+    with sole_owner(data_dir):
+        outside = Outside.of(os.environ)
+        stack = Stack(
+            data_dir, ports, outside, _secrets(data_dir, outside), os.environ.get("BILLHOOK_TASK_QUEUE") or "billhook"
+        )
+        ports.check(stack.needed_ports)
+        async with Supervisor(data_dir / "logs", say) as supervisor:
+            stack = await _with_token(stack)
+            for part in stack.parts():
+                say(f"starting {part.name}")
+                await supervisor.start(part)
+            yield stack, supervisor
+            say("stopping")
+
+
+def _secrets(data_dir: Path, outside: Outside) -> dict[str, str]:
+    made = credentials.ensure(data_dir)
+    # A real API has a key and a webhook secret of its own; those of the environment win there.
+    names = (credentials.API_KEY, credentials.WEBHOOK_SECRETS) if outside.jupiter else ()
+    return {**made, **{name: os.environ[name] for name in names if os.environ.get(name)}}
+
+
+async def _with_token(stack: Stack) -> Stack:
+    token = await prepare_records(stack)
+    kept = {credentials.TOKEN: token, credentials.API_URL: stack.api_url}
+    credentials.write(stack.data_dir, {**credentials.read(stack.data_dir), **kept})
+    return replace(stack, secrets={**stack.secrets, **kept})
+
+
+async def up(data_dir: Path, ports: Ports, say: Say, ready: Callable[[Stack], None]) -> None:
+    """Run the stack until cancelled; `ready` hears once that everything is well."""
+    async with running(data_dir, ports, say) as (stack, supervisor):
+        ready(stack)
+        await supervisor.forever()
+
+
+def run_until_signal(work: Coroutine[Any, Any, int]) -> int:
+    """The result of `work`; SIGINT, SIGTERM and SIGHUP cancel it once, so that it can stop its children. 0 then."""
+
+    async def main() -> int:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, _cancel_once(task))
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return 0
+
+    return asyncio.run(main())
+
+
+def _cancel_once(task: asyncio.Future[int]) -> Callable[[], None]:
+    asked: list[bool] = []
+
+    def cancel() -> None:
+        # Stopping is bounded already; a second signal must not cut it short and leave work behind.
+        if not asked:
+            asked.append(True)
+            task.cancel()
+
+    return cancel

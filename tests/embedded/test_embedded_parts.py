@@ -1,0 +1,98 @@
+"""Ports, credentials, the data directory's lock and the mail sink."""
+
+import asyncio
+import os
+import socket
+import stat
+from email.message import EmailMessage
+from pathlib import Path
+
+import aiosmtplib
+import pytest
+
+from starter.embedded import credentials
+from starter.embedded.errors import DirectoryInUse, PortTaken
+from starter.embedded.mailsink import file_name, serve
+from starter.embedded.ports import HOST, Ports
+from starter.embedded.stack import Outside, Stack
+from starter.embedded.up import sole_owner
+
+
+def test_a_taken_port_is_refused_naming_port_and_flag() -> None:
+    with socket.socket() as holder:
+        holder.bind((HOST, 0))
+        holder.listen()
+        number = holder.getsockname()[1]
+        with pytest.raises(PortTaken) as caught:
+            Ports(sandbox=number).check({"sandbox": "sandbox"})
+    assert str(number) in caught.value.detail
+    assert "--sandbox-port" in caught.value.next_step
+
+
+def test_credentials_are_for_the_owner_alone_and_the_same_next_time(tmp_path: Path) -> None:
+    made = credentials.ensure(tmp_path)
+    assert stat.S_IMODE((tmp_path / credentials.FILE_NAME).stat().st_mode) == 0o600
+    assert credentials.ensure(tmp_path) == made
+    assert made[credentials.WEBHOOK_SECRETS].startswith("whsec_")
+
+
+def test_two_stacks_never_share_a_data_directory(tmp_path: Path) -> None:
+    with sole_owner(tmp_path), pytest.raises(DirectoryInUse), sole_owner(tmp_path):
+        pass
+    with sole_owner(tmp_path):
+        pass
+
+
+def test_what_stands_outside_is_not_started(tmp_path: Path) -> None:
+    outside = Outside(temporal="temporal.example:7233", jupiter="https://api.example")
+    stack = Stack(tmp_path, Ports(), outside, credentials.ensure(tmp_path))
+    assert [part.name for part in stack.parts()] == ["mail", "worker", "api"]
+    assert stack.environment["TEMPORAL_ADDRESS"] == "temporal.example:7233"
+    assert stack.environment["BILLHOOK_JUPITER_URL"] == "https://api.example"
+    assert set(stack.needed_ports) == {"api", "smtp"}
+
+
+def test_parts_start_in_the_order_of_the_design(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, Ports(), Outside(), credentials.ensure(tmp_path))
+    assert [part.name for part in stack.parts()] == ["temporal", "sandbox", "mail", "worker", "api"]
+
+
+def test_no_secret_stands_on_a_command_line(tmp_path: Path) -> None:
+    secrets = credentials.ensure(tmp_path)
+    stack = Stack(tmp_path, Ports(), Outside(), secrets)
+    shown = " ".join(word for part in stack.parts() for word in part.command)
+    assert not [value for value in secrets.values() if value in shown]
+
+
+@pytest.mark.parametrize("message_id", ["<a/../../b@x>", "<.hidden@x>", "<invoice:p:m:mail@x>"])
+def test_a_message_id_never_leaves_the_mail_directory(message_id: str) -> None:
+    name = file_name(message_id)
+    assert "/" not in name
+    assert not name.startswith(".")
+    assert file_name(message_id + "2") != name
+
+
+async def test_mails_are_kept_by_message_id_and_a_second_copy_shows(tmp_path: Path) -> None:
+    port = Ports.free().smtp
+    task = asyncio.create_task(serve(tmp_path, port))
+    try:
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Message-ID"] = "a@example.com", "b@example.com", "<one@billhook>"
+        mail.set_content("Grüße")
+        for _ in range(2):
+            await _send(mail, port)
+        assert sorted(await asyncio.to_thread(os.listdir, tmp_path)) == ["one@billhook.2.eml", "one@billhook.eml"]
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _send(mail: EmailMessage, port: int) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await aiosmtplib.send(mail, hostname=HOST, port=port)
+            except aiosmtplib.SMTPConnectError:
+                await asyncio.sleep(0)
+            else:
+                return
