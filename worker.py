@@ -10,6 +10,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 import httpx
+from connectors.beancount import BeancountJournal
+from connectors.builtin_crm import BuiltinCrm
+from connectors.http import build_client
+from connectors.jupiter import Jupiter
+from connectors.smtp import SmtpMailer
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -22,12 +27,7 @@ from activities.recording import RecordingInterceptor
 from activities.records import RecordActivities
 from billing.ownership import Carry
 from billing.policy import Policy
-from connectors.beancount import BeancountJournal
-from connectors.builtin_crm import BuiltinCrm
-from connectors.http import build_client
-from connectors.jupiter import Jupiter
 from connectors.ports import Accounting, Crm, Invoicing, Mailer
-from connectors.smtp import SmtpMailer
 from records.session import Database
 from settings import Settings, load_policy
 from workflows.invoice import InvoiceWorkflow
@@ -55,9 +55,7 @@ class Parts:
 
     def activities(self) -> list[Callable[..., Any]]:
         records = RecordActivities(self.database, self.policy)
-        invoicing = InvoicingActivities(
-            self.invoicing, self.database, carry=self.carry, send_by_api=self.send_by_api
-        )
+        invoicing = InvoicingActivities(self.invoicing, self.database, carry=self.carry, send_by_api=self.send_by_api)
         mail = MailActivities(self.mailer, self.database, send_by_api=self.send_by_api)
         crm = CrmActivities(self.crm, self.database)
         accounting = AccountingActivities(self.accounting, self.database)
@@ -65,7 +63,6 @@ class Parts:
             records.save_record,
             records.assess,
             records.authorize,
-            records.open_case,
             invoicing.create_draft,
             invoicing.patch_draft,
             invoicing.issue,
@@ -88,7 +85,7 @@ def build_worker(client: Client, parts: Parts, task_queue: str, **options: Any) 
         "interceptors": [RecordingInterceptor(parts.database)],
         "workflow_runner": SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(
-                "billing", "activities", "pydantic", "pydantic_core", "iso4217"
+                "billing", "activities", "pydantic", "pydantic_core", "iso4217", "holidays"
             )
         ),
         "max_cached_workflows": CACHED_WORKFLOWS,

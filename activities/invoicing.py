@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from connectors.http import CallFailed
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -11,7 +12,6 @@ from billing.errors import UnknownCustomer
 from billing.intent import Commercial, canonical_hash
 from billing.keys import step_key
 from billing.ownership import Carry
-from connectors.http import CallFailed
 from connectors.ports import Invoicing, Recipient, RemoteInvoice
 from records import customers
 from records.session import Database

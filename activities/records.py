@@ -1,4 +1,4 @@
-"""Questions to our own records: the policy's assessment, who may decide, whose case it is. Run as local activities."""
+"""Questions to our own records: the policy's assessment, who may decide. Run as local activities."""
 
 from datetime import UTC, datetime
 
@@ -49,9 +49,3 @@ class RecordActivities:
             live_approvers=live,
         )
         return signatures.Refusal(text=text)
-
-    @activity.defn(name=signatures.OPEN_CASE.name)
-    async def open_case(self, request: signatures.OpenCase) -> signatures.CaseTerms:
-        """Owner and deadline of a change request, in business time."""
-        terms = self._policy.case_terms(request.opened_at)
-        return signatures.CaseTerms(owner=terms.owner, remind_at=terms.remind_at, deadline=terms.deadline)

@@ -72,20 +72,6 @@ class Refusal(BaseModel):
     text: str = ""
 
 
-class OpenCase(Request):
-    """Asks the policy who owns a change request and until when."""
-
-    opened_at: datetime
-
-
-class CaseTerms(BaseModel):
-    """`owner` is a person or a queue; both times are business time turned into UTC."""
-
-    owner: str
-    remind_at: datetime
-    deadline: datetime
-
-
 class Issue(Request):
     external_id: str
 
@@ -206,7 +192,6 @@ CREATE_DRAFT: Final = Signature("create_draft", CreateDraft, Draft, "create the 
 PATCH_DRAFT: Final = Signature("patch_draft", PatchDraft, Draft, "patch the draft")
 ASSESS: Final = Signature("assess", Assess, Assessment, "assess by policy")
 AUTHORIZE: Final = Signature("authorize", Authorize, Refusal, "check who decides")
-OPEN_CASE: Final = Signature("open_case", OpenCase, CaseTerms, "find the case's owner and deadline")
 ISSUE: Final = Signature("issue", Issue, Issued, "issue")
 REVISE: Final = Signature("revise", Revise, Issued, "issue the next version")
 DECLINE_CHANGE: Final = Signature("decline_change", DeclineChange, Nothing, "answer the change request")

@@ -157,9 +157,15 @@ class Approval:
         if name == "expiry":
             raise Stopped("policy", "nobody decided in time", status=Status.REJECTED)
         self._steps.note(name, "billhook", f"{name}: still waits for a decision")
-        assignee = self._state.assessment.assignee if self._state.assessment else ""
-        if "@" in assignee:
-            await self._steps.take(step.SEND_MAIL, lambda: self._mail(name, assignee))
+        to = self._whom(name)
+        if "@" in to:
+            await self._steps.take(step.SEND_MAIL, lambda: self._mail(name, to))
+
+    def _whom(self, name: str) -> str:
+        assessment = self._state.assessment
+        if assessment is None:
+            return ""
+        return (assessment.escalate_to if name == "escalation" else "") or assessment.assignee
 
     def _mail(self, kind: str, to: str) -> step.SendMail:
         total = self._state.commercial.total

@@ -98,7 +98,7 @@ class InvoiceWorkflow:
             return
         await self._steps.take(step.SEND_MAIL, lambda: self._mail_request("link"))
         state.delivered_version = state.issued_version
-        state.follow_up_in(workflow.now())
+        state.follow_up_at = state.assessment.follow_up_at(workflow.now()) if state.assessment else None
 
     async def _watch(self) -> None:
         watch = RecipientWatch(self._intent, self._state, self._inbox, self._steps)
@@ -132,7 +132,7 @@ class InvoiceWorkflow:
             ),
             stoppable=False,
         )
-        self._state.synced.update({name: "read-back" for name in given})
+        self._state.synced.update(dict.fromkeys(given, "read-back"))
 
     async def _withdrawn(self, stop: Stopped) -> bool:
         """Ends the invoice at the API too, unless it ended there first. False: an approval came before, and stands."""

@@ -68,7 +68,7 @@ class RecipientWatch:
         self._state.note_fates(life)
         if life.voided_at:
             raise Stopped("invoicing API", "voided there", at_api=True)
-        await self._open_cases(life)
+        self._open_cases(life)
         self._become(life)
         await self._sync(life)
 
@@ -111,26 +111,28 @@ class RecipientWatch:
         )
         self._state.synced.update({name: value.event_id for name, value in changed.items()})
 
-    async def _open_cases(self, life: Lifecycle) -> None:
+    def _open_cases(self, life: Lifecycle) -> None:
         for case_id, found in life.cases.items():
             if case_id not in self._state.cases:
-                await self._open_case(case_id, found)
+                self._open_case(case_id, found)
 
-    async def _open_case(self, case_id: str, found: OpenCase) -> None:
-        terms = await self._steps.ask(step.OPEN_CASE, step.OpenCase(key=self._state.key, opened_at=workflow.now()))
+    def _open_case(self, case_id: str, found: OpenCase) -> None:
+        assessment = self._state.assessment
+        if assessment is None:
+            return
+        deadline = assessment.case_times(found.at).deadline
+        owner = assessment.case_owner or "anyone who may approve"
         self._state.cases[case_id] = CaseRecord(
             id=case_id,
             version=found.version,
             opened_at=found.at,
-            deadline=terms.deadline,
-            owner=terms.owner,
+            deadline=deadline,
+            owner=owner,
             message=found.request.message,
             proposed=found.request.proposed,
         )
-        self._case_alarms[case_id] = Alarm(terms.deadline, "change request deadline")
-        self._steps.note(
-            "case", "billhook", f"case {case_id} for {terms.owner}, until {terms.deadline:%Y-%m-%d %H:%M} UTC"
-        )
+        self._case_alarms[case_id] = Alarm(deadline, "change request deadline")
+        self._steps.note("case", "billhook", f"case {case_id} for {owner}, until {deadline:%Y-%m-%d %H:%M} UTC")
 
     async def _answer_cases(self) -> None:
         while self._inbox.case_decisions:

@@ -1,6 +1,6 @@
 """What one invoice's workflow knows: plain data that survives continue-as-new and says by itself what is done."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -141,11 +141,6 @@ class InvoiceState(BaseModel):
         self.entries = self.entries[len(record.entries) :]
         self.decisions = self.decisions[len(record.decisions) :]
         self.fates = self.fates[len(record.fates) :]
-
-    def follow_up_in(self, now: datetime) -> None:
-        """Sets when to ask "did you get it", from the policy's delay."""
-        delay: timedelta | None = self.assessment.follow_up_after if self.assessment else None
-        self.follow_up_at = None if delay is None else now + delay
 
 
 class InvoiceStart(BaseModel):

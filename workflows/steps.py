@@ -19,7 +19,7 @@ from workflows.inbox import Asked, Inbox
 from workflows.state import InvoiceState
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: a person or the API ended the invoice
+class Stopped(Exception):
     """The invoice ends before it is billed; `at_api` says that the API ended it already."""
 
     def __init__(self, actor: str, reason: str, *, status: Status = Status.CANCELLED, at_api: bool = False) -> None:
@@ -30,7 +30,7 @@ class Stopped(Exception):  # noqa: N818 - not an error: a person or the API ende
         self.at_api = at_api
 
 
-class Edited(Exception):  # noqa: N818 - not an error: the commercial content has a new revision
+class Edited(Exception):
     """Everything that depends on the revision is to be done again."""
 
 

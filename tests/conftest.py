@@ -1,0 +1,42 @@
+"""What every folder of tests may ask for: the real Temporal server, one per test process, and a stack around it."""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack
+
+
+def program(name: str) -> str:
+    """A program of the same environment as this Python, whether or not the environment is activated."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        pytest.fail(f"{name} is not installed; run make setup")
+    return found
+
+
+@pytest.fixture(scope="session")
+def temporal_address() -> Iterator[str]:
+    """The address of a real dev server that lives as long as this test process."""
+    with asyncio.Runner() as runner:
+        server = runner.run(
+            WorkflowEnvironment.start_local(
+                dev_server_existing_path=program("temporal"),
+                search_attributes=SEARCH_ATTRIBUTES,
+                dev_server_extra_args=["--dynamic-config-value", "frontend.namespaceRPS=10000"],
+            )
+        )
+        yield server.client.service_client.config.target_host
+        runner.run(server.shutdown())
+
+
+@pytest.fixture
+async def stack(temporal_address: str, tmp_path: Path) -> AsyncIterator[Stack]:
+    """Sandbox, mail server, records, API and worker, all real, on free ports and a queue of their own."""
+    async with running_stack(temporal_address, tmp_path) as running:
+        yield running
