@@ -1,11 +1,15 @@
 """The fold: an invoice's state after issue is a function of the *set* of events, so order and repetition cannot matter.
 
-Events are ordered by (event time, event id) and read once each. A field goes to its latest writer. A status never goes
-back: an approval of the current version ends the fold's changes, a void ends them too, and what is dated later is
-ignored with a reason. Nothing here has an effect; the workflow compares two folds and acts on the difference.
+Events count by when they happened at the API, (event time, event id), never by when they reached us, and once each. So
+an amendment made before the approval counts even if it arrives after it; what is dated after the approval does not.
+
+One event can end the fold. The API approves only the version that is current there and locks it for good, so an
+approval of the version that we know, or of a newer one, is proof: it outweighs a void and a `sent` whatever their
+dates, and no event that arrives later can take it back. Without an approval the first void ends the fold. Nothing here
+has an effect; the workflow compares two folds and acts on the difference.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -66,13 +70,12 @@ def fold(
 ) -> Lifecycle:
     """The state after `events`, given the version that we issued last and the cases that we have answered.
 
-    A version that only the API knows of (made there by hand, seen in a `sent` event) counts as current too.
+    A version that only the API knows of (made there by hand, seen in a `sent` or `approved` event) counts as current
+    too. Events of one id are one event; intake keeps their content the same.
     """
-    once = {event.id: event for event in events}
-    ordered = sorted(once.values(), key=lambda event: event.order)
+    ordered = sorted({event.id: event for event in events}.values(), key=lambda event: event.order)
     mine = [event for event in ordered if event.data.invoice_id == external_id]
-    current = max([version, *(e.data.version for e in mine if e.type == EventType.SENT)])
-    folding = _Folding(current, closed_cases)
+    folding = _Folding(mine, version, closed_cases)
     for event in ordered:
         if event.data.invoice_id == external_id:
             folding.read(event)
@@ -81,27 +84,42 @@ def fold(
     return folding.result()
 
 
-class _Folding:
-    """One pass over ordered events; mutable inside, a frozen Lifecycle outside."""
+def _approval(mine: list[InvoiceEvent], version: int) -> InvoiceEvent | None:
+    """The earliest approval of the newest version approved, unless that is older than `version`."""
+    approvals = [event for event in mine if event.type == EventType.APPROVED and event.data.version >= version]
+    return min(approvals, key=lambda event: (-event.data.version, event.order), default=None)
 
-    def __init__(self, version: int, closed_cases: frozenset[str]) -> None:
-        self._version = version
+
+def _first_void(mine: list[InvoiceEvent]) -> InvoiceEvent | None:
+    return next((event for event in mine if event.type == EventType.VOIDED), None)
+
+
+def _current(mine: list[InvoiceEvent], version: int) -> int:
+    return max([version, *(event.data.version for event in mine if event.type == EventType.SENT)])
+
+
+class _Folding:
+    """One pass over ordered events whose end is known; mutable inside, a frozen Lifecycle outside."""
+
+    def __init__(self, mine: list[InvoiceEvent], version: int, closed_cases: frozenset[str]) -> None:
+        self._approval = _approval(mine, version)
+        self._end = self._approval or _first_void(mine)
+        self._version = self._approval.data.version if self._approval else _current(mine, version)
         self._closed_cases = closed_cases
         self._viewed: set[int] = set()
         self._fields: dict[str, FieldValue] = {}
         self._cases: dict[str, OpenCase] = {}
-        self._approved_at: datetime | None = None
-        self._voided_at: datetime | None = None
         self._fates: dict[str, tuple[Fate, str]] = {}
 
     def result(self) -> Lifecycle:
+        ended_at = self._end.created_at if self._end else None
         return Lifecycle(
             version=self._version,
             viewed_versions=frozenset(self._viewed),
             fields=self._fields,
-            cases={} if self._approved_at or self._voided_at else self._cases,
-            approved_at=self._approved_at,
-            voided_at=self._voided_at,
+            cases={} if self._end else self._cases,
+            approved_at=ended_at if self._approval else None,
+            voided_at=None if self._approval else ended_at,
             fates=self._fates,
         )
 
@@ -110,59 +128,73 @@ class _Folding:
 
     def read(self, event: InvoiceEvent) -> None:
         match event.type:
-            case EventType.SENT:
-                self._apply(event)
             case EventType.VIEWED:
                 self._viewed.add(event.data.version)
                 self._apply(event)
+            case EventType.SENT:
+                self._sent(event)
+            case EventType.APPROVED | EventType.VOIDED:
+                self._end_or_ignore(event)
+            case EventType.AMENDED:
+                self._unless_over(event, self._amend)
+            case EventType.CHANGE_REQUESTED:
+                self._unless_over(event, self._request)
             case EventType.PAID:
                 self.ignore(event, "payments are not Billhook's to follow")
-            case EventType.AMENDED | EventType.CHANGE_REQUESTED | EventType.APPROVED | EventType.VOIDED:
-                self._change(event)
             case _:
                 self.ignore(event, f"unknown type {event.type[:60]!r}")
 
-    def _change(self, event: InvoiceEvent) -> None:
-        if self._approved_at:
-            self.ignore(event, "the invoice was approved before it; an approved version is locked")
-        elif self._voided_at:
-            self.ignore(event, "the invoice was voided before it")
-        elif event.type == EventType.AMENDED:
-            self._amend(event)
-        elif event.type == EventType.CHANGE_REQUESTED:
-            self._request(event)
-        elif event.type == EventType.VOIDED:
-            self._voided_at = event.created_at
-            self._apply(event)
+    def _sent(self, event: InvoiceEvent) -> None:
+        if event.data.version > self._version:
+            self.ignore(event, f"V{self._version} is approved and locked; V{event.data.version} cannot follow it")
         else:
-            self._approve(event)
+            self._apply(event)
+
+    def _end_or_ignore(self, event: InvoiceEvent) -> None:
+        if event is self._end:
+            self._apply(event)
+        elif event.type == EventType.APPROVED and event.data.version != self._version:
+            self.ignore(event, f"it approves V{event.data.version}; V{self._version} is current")
+        elif self._approval:
+            self.ignore(event, f"V{self._version} is approved already, and an approved version is locked")
+        else:
+            self.ignore(event, "the invoice was voided before it")
+
+    def _unless_over(self, event: InvoiceEvent, count: Callable[[InvoiceEvent], None]) -> None:
+        """What happened in the very microsecond of the end counts: the API takes nothing after it."""
+        if self._end is None or event.created_at <= self._end.created_at:
+            count(event)
+        elif self._approval:
+            self.ignore(event, "the invoice was approved before it; an approved version is locked")
+        else:
+            self.ignore(event, "the invoice was voided before it")
 
     def _amend(self, event: InvoiceEvent) -> None:
-        changes = {name: change for name, change in (event.data.changes or {}).items() if name in RECIPIENT_FIELDS}
+        """Also of an older version: these fields are the recipient's, and a new version leaves them as they are."""
+        given = event.data.changes or {}
+        changes = {name: change for name, change in given.items() if name in RECIPIENT_FIELDS}
         if not changes:
             self.ignore(event, "it changes no field that the recipient owns")
             return
         for name, change in changes.items():
             self._fields[name] = FieldValue(change.to, event.id, event.created_at)
-        self._apply(event)
+        others = ", ".join(sorted(given.keys() - changes.keys()))
+        self._apply(event, f"left out, not the recipient's to change: {others[:200]}" if others else "")
 
     def _request(self, event: InvoiceEvent) -> None:
         request = event.data.change_request
         if request is None:
             self.ignore(event, "it names no change request")
+        elif request.id in self._closed_cases:
+            # First of all: our answer may have made the version that the request now looks too old for.
+            self._apply(event)
         elif event.data.version < self._version:
             self.ignore(event, f"it is about V{event.data.version}; V{self._version} is current")
+        elif request.id in self._cases:
+            self.ignore(event, f"it repeats change request {request.id[:60]}")
         else:
-            if request.id not in self._closed_cases:
-                self._cases[request.id] = OpenCase(request, event.data.version, event.created_at)
+            self._cases[request.id] = OpenCase(request, event.data.version, event.created_at)
             self._apply(event)
 
-    def _approve(self, event: InvoiceEvent) -> None:
-        if event.data.version != self._version:
-            self.ignore(event, f"it approves V{event.data.version}; V{self._version} is current")
-            return
-        self._approved_at = event.created_at
-        self._apply(event)
-
-    def _apply(self, event: InvoiceEvent) -> None:
-        self._fates[event.id] = (Fate.APPLIED, "")
+    def _apply(self, event: InvoiceEvent, reason: str = "") -> None:
+        self._fates[event.id] = (Fate.APPLIED, reason)
