@@ -12,7 +12,9 @@ BillhookError            carries an HTTP status and a slug
 └── Unauthorized         401
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import ValidationError
 
 
 class BillhookError(Exception):
@@ -37,6 +39,15 @@ class BadInput(BillhookError):
     def __init__(self, field: str, cause: str, next_step: str = "") -> None:
         super().__init__(f"{field}: {cause}", field=field, next_step=next_step)
         self.cause = cause
+
+    @classmethod
+    def of(cls, error: ValidationError) -> Self:
+        """The first complaint of a model, under the caller's spelling of the field (`line_items.0.unit_price`)."""
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "body"
+        if first["type"] == "string_type" and isinstance(first["input"], int | float):
+            return cls(field, "it is a number, and only text is exact", 'send a string such as "1250.00"')
+        return cls(field, first["msg"].removeprefix("Value error, "))
 
 
 class UnknownCustomer(BadInput):

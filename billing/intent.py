@@ -1,19 +1,30 @@
-"""What we mean to bill, before anybody has seen it: the intent, its total and the revision that decisions are bound to."""
+"""What we mean to bill, before anybody has seen it: the intent, its total, the revision that decisions are bound to."""
 
 import hashlib
 import json
+import re
 from datetime import date, datetime
-from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from billing.errors import BadInput
-from billing.money import MAX_MINOR, Money, line_minor, percent_minor
+from billing.money import MAX_MINOR, Money, PlainDecimal, line_minor, percent_minor
 
 DEFAULT_TERMS: Final = "net_30"
 # The commonest business term; a trigger that wants another says so.
+MAX_PERCENT: Final = 100
+_TERMS: Final = re.compile(r"due_on_receipt|net_[1-9][0-9]{0,2}")
+
+
+def _terms(value: str) -> str:
+    if not _TERMS.fullmatch(value):
+        raise ValueError(f"{value!r} are no payment terms; send due_on_receipt or net_N, for example net_30")
+    return value
+
+
+PaymentTerms = Annotated[str, AfterValidator(_terms)]
 
 
 class Motion(StrEnum):
@@ -37,18 +48,24 @@ class _Frozen(BaseModel):
 
 
 class Line(_Frozen):
-    """One line: `quantity` times `unit_price` in major units of the intent's currency; both may be finer than a cent."""
+    """One line: `quantity` times `unit_price` (major units of the intent's currency); both may be finer than a cent."""
 
     description: str
-    quantity: Decimal
-    unit_price: Decimal
+    quantity: Annotated[PlainDecimal, Field(gt=0)]
+    unit_price: Annotated[PlainDecimal, Field(ge=0)]
 
 
 class Discount(_Frozen):
     """On the subtotal: a percentage (0 < value <= 100) or an amount in major units."""
 
     type: DiscountType
-    value: Decimal
+    value: Annotated[PlainDecimal, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _not_over_all(self) -> Self:
+        if self.type is DiscountType.PERCENT and self.value > MAX_PERCENT:
+            raise ValueError(f"{self.value} percent is over {MAX_PERCENT}")
+        return self
 
 
 class Source(_Frozen):
@@ -66,7 +83,7 @@ class Commercial(_Frozen):
     currency: str
     lines: tuple[Line, ...]
     discount: Discount | None = None
-    payment_terms: str = DEFAULT_TERMS
+    payment_terms: PaymentTerms = DEFAULT_TERMS
     due_date: date | None = None
 
     @property
@@ -91,34 +108,44 @@ class Commercial(_Frozen):
         return canonical_hash({"version": version, **self.model_dump(mode="json")})[:16]
 
     def check(self) -> Self:
-        """Raises BadInput where the parts contradict each other: no lines, a discount over the subtotal, a huge total."""
+        """Raises BadInput where the parts contradict each other: no lines, more discount than lines, a huge total."""
         if not self.lines:
             raise BadInput("line_items", "there are none", "send one line at least")
         if not 0 <= self.subtotal_minor < MAX_MINOR:
             raise BadInput("line_items", f"they sum to {self.subtotal_minor} minor units", "send a total from 0 on")
         if self.total.minor < 0:
-            raise BadInput("discount.value", f"it exceeds the subtotal of {self.subtotal_minor} minor units")
+            off, subtotal = (Money(minor=m, currency=self.currency) for m in (self.discount_minor, self.subtotal_minor))
+            raise BadInput(
+                "discount.value",
+                f"the discount of {off} is more than the lines, which sum to {subtotal}",
+                "send a smaller discount; an edit can also take it away with remove_discount",
+            )
         return self
 
     def patched(self, patch: "Patch | None") -> Self:
         """This content with the patch's fields in place. Raises BadInput where the result does not hold."""
         if patch is None:
             return self
+        if patch.remove_discount and patch.discount:
+            raise BadInput("remove_discount", "the same edit brings a discount", "send the one or the other")
         changes: dict[str, Any] = {
             name: getattr(patch, name)
             for name in ("lines", "discount", "payment_terms", "due_date")
             if getattr(patch, name) is not None
         }
+        if patch.remove_discount:
+            changes["discount"] = None
         return self.model_copy(update=changes).check()
 
 
 class Patch(_Frozen):
-    """An edit of the commercial content; a field left out stays as it is."""
+    """An edit of the commercial content; a field left out stays as it is, so `remove_discount` takes one away."""
 
     lines: tuple[Line, ...] | None = None
     discount: Discount | None = None
-    payment_terms: str | None = None
+    payment_terms: PaymentTerms | None = None
     due_date: date | None = None
+    remove_discount: bool = False
 
 
 class Intent(_Frozen):

@@ -7,15 +7,15 @@ currencies. Half up per line is what every exact half cent in the EN 16931 and P
 import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from iso4217 import Currency as IsoCurrency
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from billing.errors import BadInput
 
-_PLAIN_DECIMAL: Final = re.compile(r"-?\d{1,15}(\.\d{1,12})?")
-# No exponent, no NaN, no thousands marks; 15 digits hold any amount that a person bills.
+_PLAIN_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?")
+# No exponent, no NaN, no thousands marks, no other alphabet's digits; 15 hold any amount that a person bills.
 _PRECISION: Final = 60
 # Wide enough that a product of two such numbers is exact before it is rounded once.
 MAX_MINOR: Final = 10**15
@@ -43,6 +43,26 @@ def parse_decimal(text: str, field: str) -> Decimal:
     return Decimal(text)
 
 
+def plain_text(value: Decimal) -> str:
+    """`value` in its one spelling: no exponent, no trailing zeros, so that equal numbers hash equally."""
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def _no_number(value: object) -> object:
+    """A JSON number has been a float on its way, if not here then at the sender's."""
+    if isinstance(value, str) and _PLAIN_DECIMAL.fullmatch(value):
+        return Decimal(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return value
+    raise ValueError('send a decimal string such as "1250.00"')
+
+
+PlainDecimal = Annotated[Decimal, BeforeValidator(_no_number), PlainSerializer(plain_text, str, when_used="json")]
+"""A Decimal that travels as a plain decimal string and is never read from a JSON number."""
+
+
 def half_up(value: Decimal) -> int:
     """The nearest integer, exact halves away from zero."""
     with localcontext() as context:
@@ -53,7 +73,7 @@ def half_up(value: Decimal) -> int:
 class Money(BaseModel):
     """An amount: `minor` units (an int) of `currency` (ISO 4217)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, strict=True)
 
     minor: int
     currency: str

@@ -9,28 +9,45 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from billing import keys
 from billing.errors import BadInput
-from billing.intent import DEFAULT_TERMS, Commercial, Discount, DiscountType, Intent, Line, Motion, Patch, Source
+from billing.intent import (
+    DEFAULT_TERMS,
+    MAX_PERCENT,
+    Commercial,
+    Discount,
+    DiscountType,
+    Intent,
+    Line,
+    Motion,
+    Patch,
+    PaymentTerms,
+    Source,
+)
 from billing.money import Money, decimals_of, parse_decimal
 
-_TERMS: Final = re.compile(r"due_on_receipt|net_[1-9]\d{0,2}")
+_DATED: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MAX_LINES: Final = 500
 _PRICE_DECIMALS: Final = 8
 # Finer than any published unit price; a price in sub-cents is allowed, a fixed amount in them is not.
 
 
-def _terms(value: str) -> str:
-    if not _TERMS.fullmatch(value):
-        raise ValueError(f"{value!r} are no payment terms; send due_on_receipt or net_N, for example net_30")
+def _rfc3339(value: object) -> object:
+    """Pydantic would take 20261001 as well, as seconds since 1970."""
+    if isinstance(value, int | float) or (isinstance(value, str) and not _DATED.match(value)):
+        raise ValueError(
+            "write it as in RFC 3339, for example 2026-10-01T09:30:00Z, or 2026-10-01 where only a day counts"
+        )
     return value
 
 
 Id = Annotated[str, Field(pattern=f"^{keys.ID_PATTERN}$")]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
-PaymentTerms = Annotated[str, AfterValidator(_terms)]
+Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+# A NUL is text to JSON and none to PostgreSQL.
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+Day = Annotated[date, BeforeValidator(_rfc3339)]
 
 
 class _Body(BaseModel):
@@ -47,8 +64,8 @@ class DiscountBody(_Body):
         value = parse_decimal(self.value, "discount.value")
         if self.type is DiscountType.FLAT:
             value = Money.parse(self.value, currency, "discount.value").major
-        elif value > 100:  # noqa: PLR2004 - a percentage ends there
-            raise BadInput("discount.value", f"{self.value} percent is over 100")
+        elif value > MAX_PERCENT:
+            raise BadInput("discount.value", f"{self.value} percent is over {MAX_PERCENT}")
         if value <= 0:
             raise BadInput("discount.value", f"{self.value} takes nothing off", "send a positive value, or no discount")
         return Discount(type=self.type, value=value)
@@ -76,7 +93,8 @@ class PatchBody(_Body):
     line_items: Annotated[list[LineBody], Field(max_length=_MAX_LINES)] | None = None
     discount: DiscountBody | None = None
     payment_terms: PaymentTerms | None = None
-    due_date: date | None = None
+    due_date: Day | None = None
+    remove_discount: bool = False
 
     def to_patch(self, currency: str) -> Patch:
         return Patch(
@@ -84,18 +102,19 @@ class PatchBody(_Body):
             discount=None if self.discount is None else self.discount.to_discount(currency),
             payment_terms=self.payment_terms,
             due_date=self.due_date,
+            remove_discount=self.remove_discount,
         )
 
 
 class _Trigger(_Body):
     """What every trigger carries."""
 
-    event_id: Annotated[str, Field(min_length=1, max_length=200)]
-    occurred_at: AwareDatetime
+    event_id: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+    occurred_at: Moment
     customer_id: Id
     currency: str
     payment_terms: PaymentTerms = DEFAULT_TERMS
-    due_date: date | None = None
+    due_date: Day | None = None
     discount: DiscountBody | None = None
     deal_id: Id | None = None
 
@@ -234,5 +253,10 @@ def _price(text: str, field: str, quantity: Decimal, currency: str) -> Decimal:
 
 
 def parse_trigger(motion: Motion, body: dict[str, Any], triggered_by: str = "") -> Intent:
-    """The intent of a trigger body. Raises pydantic.ValidationError or BadInput; both name fields."""
-    return TRIGGERS[motion].model_validate(body).to_intent(triggered_by)
+    """The intent of a trigger body. Raises BadInput naming the field as the caller spelled it."""
+    if motion not in TRIGGERS:
+        raise BadInput("motion", f"{motion.value!r} has no trigger", f"use one of {', '.join(TRIGGERS)}")
+    try:
+        return TRIGGERS[motion].model_validate(body).to_intent(triggered_by)
+    except ValidationError as error:
+        raise BadInput.of(error) from None
