@@ -146,7 +146,8 @@ def milestone_body(**changes: Any) -> dict[str, Any]:
 
 
 def listening() -> socket.socket:
-    found = socket.socket()
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # The protocol named: asyncio turns Nagle's algorithm off only on a socket that says it is TCP.
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.bind(("127.0.0.1", 0))
     found.listen(256)
