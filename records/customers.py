@@ -1,0 +1,113 @@
+"""Our customer record, and what its recipients told us on earlier invoices.
+
+A recipient's answer is kept per scope (project, deal or subscription) and per customer; the latest event time wins in
+one atomic statement, so two invoices that are amended at once cannot undo each other.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.keys import ID_PATTERN, checked_id
+from billing.money import decimals_of
+from billing.ownership import RECIPIENT_FIELDS, Carry
+from billing.policy import History, Segment
+from records.sql import insert, now, table
+from records.tables import CaseRow, Customer, IntentRow, InvoiceRow, RecipientField
+
+_ANY_SCOPE: Final = ""
+_C, _F, _N, _I, _K = table(Customer), table(RecipientField), table(IntentRow), table(InvoiceRow), table(CaseRow)
+
+
+def _currency(code: str) -> str:
+    try:
+        decimals_of(code)
+    except Exception as error:
+        raise ValueError(str(error)) from error
+    return code
+
+
+class CustomerBody(BaseModel):
+    """`PUT /customers/{id}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=300)]
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s,;<>\x00-\x1f]+@[^@\s,;<>\x00-\x1f]+$")]
+    segment: Segment = Segment.STANDARD
+    currency: Annotated[str, AfterValidator(_currency)]
+    crm_ref: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")] | None = None
+
+
+async def put_customer(s: AsyncSession, customer_id: str, body: CustomerBody) -> Customer:
+    """Create or replace. Raises BadInput for an id that cannot stand in a key."""
+    values = {**body.model_dump(mode="json"), "updated_at": now()}
+    statement = insert(s, Customer).values(
+        id=checked_id(customer_id, "customer_id"), created_at=values["updated_at"], **values
+    )
+    kept = statement.on_conflict_do_update(index_elements=["id"], set_=values).returning(_C)
+    return Customer(**(await s.execute(kept)).mappings().one())
+
+
+async def get_customer(s: AsyncSession, customer_id: str) -> Customer | None:
+    row = (await s.execute(select(_C).where(_C.c.id == customer_id))).mappings().one_or_none()
+    return None if row is None else Customer(**row)
+
+
+async def store_recipient_fields(
+    s: AsyncSession, customer_id: str, scope: str, fields: dict[str, tuple[Any, datetime]]
+) -> None:
+    """Keep `{field: (value, event time)}`; the latest event time wins per field. Raises KeyError on a field of ours."""
+    foreign = fields.keys() - set(RECIPIENT_FIELDS)
+    if foreign:
+        raise KeyError(f"{sorted(foreign)} are no fields that a recipient owns")
+    rows = [
+        {"customer_id": customer_id, "scope": where, "field": name, "value": value, "at": at}
+        for where in dict.fromkeys((_ANY_SCOPE, scope))
+        for name, (value, at) in sorted(fields.items())
+        # Sorted, so that two writers on PostgreSQL take their row locks in one order.
+    ]
+    if not rows:
+        return
+    statement = insert(s, RecipientField).values(rows)
+    newest = statement.on_conflict_do_update(
+        index_elements=["customer_id", "scope", "field"],
+        set_={"value": statement.excluded["value"], "at": statement.excluded["at"]},
+        where=statement.excluded["at"] >= _F.c.at,
+    )
+    await s.execute(newest)
+
+
+async def carry_forward(s: AsyncSession, customer_id: str, scope: str, carry: Carry) -> dict[str, Any]:
+    """Recipient-owned fields for this customer's next invoice, by name; a PO number only as far as `carry` lets it."""
+    scopes = {_ANY_SCOPE, scope}
+    wanted = select(_F.c.scope, _F.c.field, _F.c.value).where(_F.c.customer_id == customer_id, _F.c.scope.in_(scopes))
+    given = {(row.scope, row.field): row.value for row in await s.execute(wanted)}
+    carried = {name: given.get((_po_scope(name, scope, carry), name)) for name in RECIPIENT_FIELDS}
+    return {name: value for name, value in carried.items() if value}
+
+
+def _po_scope(field: str, scope: str, carry: Carry) -> str | None:
+    """Under which scope a field is looked up; None: nowhere."""
+    if field != "po_number" or carry is Carry.CUSTOMER:
+        return _ANY_SCOPE
+    return scope if carry is Carry.SOURCE and scope != _ANY_SCOPE else None
+
+
+async def history(s: AsyncSession, customer_id: str, *, excluding: str | None = None) -> History:
+    """What the policy knows of a customer; `excluding` is the invoice being assessed. An unknown one is standard."""
+    theirs = (_N.c.customer_id == customer_id) & (_N.c.key != (excluding or ""))
+    issued = select(func.count()).select_from(_N.join(_I)).where(theirs, _I.c.issued.is_(True)).scalar_subquery()
+    head = (await s.execute(select(issued.label("issued"), _segment(customer_id)))).one()
+    # An invoice's own change requests count: they are why its next version is looked at again.
+    asked = select(_K.c.opened_at).select_from(_N.join(_K)).where(_N.c.customer_id == customer_id)
+    times = (await s.execute(asked.order_by(_K.c.opened_at))).scalars().all()
+    segment = Segment(head.segment) if head.segment else Segment.STANDARD
+    return History(invoices_issued=head.issued, change_requests=tuple(times), segment=segment)
+
+
+def _segment(customer_id: str) -> Any:
+    return select(_C.c.segment).where(_C.c.id == customer_id).scalar_subquery().label("segment")

@@ -1,0 +1,125 @@
+"""The intake's memory: an event is stored once, before it is answered, and its fate can always be told.
+
+Two write a fate: the dispatcher (delivered, quarantined, another attempt) and the workflow (applied, ignored). The
+workflow's word is final for the dispatcher, whichever of the two is written first.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.events import InvoiceEvent
+from billing.record import Fate
+from records.sql import affected, insert, now, page_size, table, time_cursor, to_cursor
+from records.tables import EventRow
+
+_V = table(EventRow)
+
+
+class StoredEvent(BaseModel):
+    """An event with what became of it."""
+
+    id: str
+    source: str
+    type: str
+    invoice_id: str
+    reference: str | None
+    created_at: datetime
+    received_at: datetime
+    fate: Fate
+    reason: str
+    attempts: int
+    next_attempt_at: datetime | None
+    event: InvoiceEvent
+
+
+class EventPage(BaseModel):
+    data: list[StoredEvent]
+    next_cursor: str | None = None
+
+
+async def accept(s: AsyncSession, source: str, event: InvoiceEvent, raw: bytes) -> bool:
+    """Store it; False if this source sent this event id before."""
+    values: dict[str, Any] = {
+        "id": event.id,
+        "source": source,
+        "type": event.type,
+        "invoice_id": event.data.invoice_id,
+        "reference": event.data.reference,
+        "created_at": event.created_at,
+        "received_at": now(),
+        "raw": raw,
+        "fate": Fate.PENDING.value,
+        "reason": "",
+        "attempts": 0,
+    }
+    return await affected(s, insert(s, EventRow).values(values).on_conflict_do_nothing()) == 1
+
+
+async def pending(s: AsyncSession, limit: int, at: datetime) -> list[StoredEvent]:
+    """What is due for delivery at `at`, oldest first."""
+    due = or_(_V.c.next_attempt_at.is_(None), _V.c.next_attempt_at <= at)
+    query = select(_V).where(_V.c.fate == Fate.PENDING.value, due).order_by(_V.c.received_at).limit(limit)
+    return [_stored(row) for row in (await s.execute(query)).mappings()]
+
+
+async def mark(
+    s: AsyncSession,
+    event_id: str,
+    fate: Fate,
+    reason: str = "",
+    *,
+    attempts: int | None = None,
+    next_attempt_at: datetime | None = None,
+) -> bool:
+    """The dispatcher's word; False, and nothing changed, where the workflow has already stated the fate."""
+    values: dict[str, Any] = {"fate": fate.value, "reason": reason, "next_attempt_at": next_attempt_at}
+    if attempts is not None:
+        values["attempts"] = attempts
+    unstated = update(_V).where(_V.c.id == event_id, _V.c.stated_by.is_(None))
+    return await affected(s, unstated.values(values)) > 0
+
+
+async def requeue(s: AsyncSession, event_id: str) -> bool:
+    """Deliver it again from the start; False if it is unknown, or if the workflow has already stated its fate."""
+    values = {"fate": Fate.PENDING.value, "reason": "", "attempts": 0, "next_attempt_at": None}
+    unstated = update(_V).where(_V.c.id == event_id, _V.c.stated_by.is_(None))
+    return await affected(s, unstated.values(values)) > 0
+
+
+async def get_event(s: AsyncSession, event_id: str) -> StoredEvent | None:
+    row = (await s.execute(select(_V).where(_V.c.id == event_id).limit(1))).mappings().one_or_none()
+    return None if row is None else _stored(row)
+
+
+async def list_events(
+    s: AsyncSession,
+    *,
+    fate: Fate | None = None,
+    invoice_id: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> EventPage:
+    """Newest first. Raises BadInput on a cursor that is not of this list."""
+    query = select(_V).order_by(_V.c.received_at.desc(), _V.c.id.desc()).limit(page_size(limit) + 1)
+    if fate is not None:
+        query = query.where(_V.c.fate == fate.value)
+    if invoice_id is not None:
+        query = query.where(_V.c.invoice_id == invoice_id)
+    if cursor is not None:
+        at, name = time_cursor(cursor)
+        query = query.where(or_(_V.c.received_at < at, (_V.c.received_at == at) & (_V.c.id < name)))
+    rows = (await s.execute(query)).mappings().all()
+    shown = [_stored(row) for row in rows[: page_size(limit)]]
+    more = len(rows) > len(shown)
+    return EventPage(
+        data=shown, next_cursor=to_cursor(shown[-1].received_at.isoformat(), shown[-1].id) if more else None
+    )
+
+
+def _stored(row: Any) -> StoredEvent:
+    columns = {name: row[name] for name in StoredEvent.model_fields if name != "event"}
+    return StoredEvent(**columns, event=InvoiceEvent.model_validate_json(row["raw"]))

@@ -1,0 +1,18 @@
+"""Run by Alembic, always on a connection that records/migrate.py hands over: there is no second way to configure it."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+from records import tables
+
+_METADATA = SQLModel.metadata
+_TABLES = tables  # named so that the import, which fills the metadata, is seen to be used
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=_METADATA,
+    transactional_ddl=True,  # SQLite can, once BEGIN is ours
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,84 @@
+"""What SQLite and PostgreSQL share beyond standard SQL: inserts that know what to do on a conflict; cursors."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+from sqlalchemy import CursorResult, Table
+from sqlalchemy import inspect as inspect_model
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
+from sqlmodel import SQLModel
+
+from billing.errors import BadInput
+
+MAX_PAGE: Final = 200
+# One screenful many times over, and small enough to assemble in a few milliseconds.
+Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+def table(model: type[SQLModel]) -> Table:
+    """The model's table. Statements use it directly: writing through the ORM's unit of work costs twice the time."""
+    return cast("Table", inspect_model(model, raiseerr=True).local_table)
+
+
+def insert(s: AsyncSession, model: type[SQLModel]) -> sqlite.Insert:
+    """An insert that has `on_conflict_do_nothing` and `on_conflict_do_update`, in the session's own dialect."""
+    if s.get_bind().dialect.name == "postgresql":
+        # Both dialects spell these two methods alike, though no common type says so.
+        return cast("sqlite.Insert", postgresql.insert(table(model)))
+    return sqlite.insert(table(model))
+
+
+async def affected(s: AsyncSession, statement: Any, values: Values | None = None) -> int:
+    """Run a write; how many rows it touched."""
+    result = await s.execute(statement, values)
+    return cast("CursorResult[Any]", result).rowcount
+
+
+async def returned(s: AsyncSession, statement: ReturningInsert[Any] | Any) -> bool:
+    """Run a write with RETURNING; whether it touched a row."""
+    return (await s.execute(statement)).first() is not None
+
+
+def now() -> datetime:
+    """When we wrote it down; only for columns that say so, never for business time."""
+    return datetime.now(UTC)
+
+
+def to_cursor(*parts: str) -> str:
+    """An opaque place in a list."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def from_cursor(cursor: str, size: int) -> list[str]:
+    """Its `size` parts. Raises BadInput on a cursor that is not one of ours."""
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error) as error:
+        raise _no_cursor() from error
+    if not isinstance(parts, list) or len(parts) != size or not all(isinstance(part, str) for part in parts):
+        raise _no_cursor()
+    return parts
+
+
+def time_cursor(cursor: str) -> tuple[datetime, str]:
+    """A place in a list that is ordered by a time and an id. Raises BadInput."""
+    at, name = from_cursor(cursor, 2)
+    try:
+        return datetime.fromisoformat(at).astimezone(UTC), name
+    except ValueError as error:
+        raise _no_cursor() from error
+
+
+def _no_cursor() -> BadInput:
+    return BadInput("cursor", "it is no cursor of this list", "send back next_cursor as it came, or leave it out")
+
+
+def page_size(limit: int) -> int:
+    """`limit` within what one page may hold."""
+    return max(1, min(limit, MAX_PAGE))

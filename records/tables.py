@@ -1,0 +1,257 @@
+"""The tables of our records: what people read, audit and are answered from after Temporal has dropped a history.
+
+No table holds an invoice number or a PDF; those stay at the invoicing API, and a test reads this schema for both.
+The shape is changed by a migration in records/migrations, and a test compares the two.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, LargeBinary, Text, text
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware time, stored in UTC; SQLite forgets zones, so it is given back here."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Raises ValueError on a time without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Customer(SQLModel, table=True):
+    """Whom we bill; the fields that are ours."""
+
+    __tablename__ = "customers"
+
+    id: str = Field(primary_key=True, max_length=100)
+    name: str
+    email: str
+    segment: str = Field(max_length=20)
+    currency: str = Field(max_length=3)
+    crm_ref: str | None = None
+    created_at: datetime = Field(sa_type=Utc)
+    updated_at: datetime = Field(sa_type=Utc)
+
+
+class RecipientField(SQLModel, table=True):
+    """What a customer's recipient gave last, per scope (a project, deal or subscription) and, with scope '', at all."""
+
+    __tablename__ = "recipient_fields"
+
+    customer_id: str = Field(primary_key=True, foreign_key="customers.id", max_length=100)
+    scope: str = Field(primary_key=True, max_length=200)
+    field: str = Field(primary_key=True, max_length=50)
+    value: Any = Field(default=None, sa_type=JSON)
+    at: datetime = Field(sa_type=Utc)
+
+
+class CrmField(SQLModel, table=True):
+    """A customer's field in the built-in CRM, and the step that wrote it."""
+
+    __tablename__ = "crm_fields"
+
+    customer_id: str = Field(primary_key=True, foreign_key="customers.id", max_length=100)
+    field: str = Field(primary_key=True, max_length=50)
+    value: Any = Field(default=None, sa_type=JSON)
+    step_key: str
+
+
+class IntentRow(SQLModel, table=True):
+    """What we mean to bill. `payload` is the intent as JSON text; `started_at` is empty until its workflow runs."""
+
+    __tablename__ = "intents"
+    __table_args__ = (
+        Index(
+            "ix_intents_unstarted",
+            "created_at",
+            sqlite_where=text("started_at IS NULL"),
+            postgresql_where=text("started_at IS NULL"),
+        ),
+        Index("ix_intents_created", "created_at", "key"),
+        Index("ix_intents_customer", "customer_id", "created_at"),
+    )
+
+    key: str = Field(primary_key=True, max_length=400)
+    motion: str = Field(max_length=20)
+    customer_id: str = Field(foreign_key="customers.id", max_length=100)
+    payload_hash: str = Field(max_length=64)
+    payload: str = Field(sa_type=Text)
+    currency: str = Field(max_length=3)
+    total_minor: int = Field(sa_type=BigInteger)
+    created_at: datetime = Field(sa_type=Utc)
+    started_at: datetime | None = Field(default=None, sa_type=Utc)
+
+
+class InvoiceRow(SQLModel, table=True):
+    """The state of one invoice as of `sequence`. `issued` stays true once the invoice was sent."""
+
+    __tablename__ = "invoices"
+    __table_args__ = (Index("ix_invoices_status", "status"), Index("ix_invoices_external_id", "external_id"))
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    sequence: int
+    status: str = Field(max_length=30)
+    total_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(max_length=3)
+    version: int
+    revision: str = Field(max_length=64)
+    external_id: str | None = None
+    link: str | None = Field(default=None, sa_type=Text)
+    due_date: date | None = None
+    recipient: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    available_actions: list[str] = Field(default_factory=list, sa_type=JSON)
+    failed_step: str | None = None
+    waiting_for: str = Field(default="", sa_type=Text)
+    issued: bool = False
+    updated_at: datetime = Field(sa_type=Utc)
+
+
+class AssessmentRow(SQLModel, table=True):
+    """The policy's answer for one revision, with its inputs."""
+
+    __tablename__ = "assessments"
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    revision: str = Field(primary_key=True, max_length=64)
+    body: dict[str, Any] = Field(sa_type=JSON)
+    assessed_at: datetime = Field(sa_type=Utc)
+
+
+class EntryRow(SQLModel, table=True):
+    """One line of an invoice's timeline."""
+
+    __tablename__ = "entries"
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    position: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=Utc)
+    kind: str = Field(max_length=50)
+    actor: str
+    text: str = Field(sa_type=Text)
+
+
+class DecisionRow(SQLModel, table=True):
+    """A human's answer. `digest` is the hash of all it says, so that writing it twice is writing it once."""
+
+    __tablename__ = "decisions"
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    digest: str = Field(primary_key=True, max_length=64)
+    at: datetime = Field(sa_type=Utc)
+    action: str = Field(max_length=40)
+    actor: str
+    revision: str = Field(max_length=64)
+    result_revision: str = Field(max_length=64)
+    note: str = Field(sa_type=Text)
+    channel: str = Field(max_length=40)
+
+
+class CaseRow(SQLModel, table=True):
+    """A change request, open or closed. `message` and `proposed` are the recipient's untrusted words."""
+
+    __tablename__ = "cases"
+    __table_args__ = (Index("ix_cases_status", "status", "deadline"),)
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    id: str = Field(primary_key=True, max_length=200)
+    sequence: int
+    version: int
+    opened_at: datetime = Field(sa_type=Utc)
+    deadline: datetime = Field(sa_type=Utc)
+    owner: str
+    message: str = Field(sa_type=Text)
+    proposed: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    status: str = Field(max_length=20)
+    answer: str = Field(sa_type=Text)
+
+
+class EventRow(SQLModel, table=True):
+    """An accepted event with its raw body. `stated_by` is the sequence of the record that stated its fate, if any."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        Index(
+            "ix_events_pending",
+            "received_at",
+            sqlite_where=text("fate = 'pending'"),
+            postgresql_where=text("fate = 'pending'"),
+        ),
+        Index("ix_events_received", "received_at", "id"),
+        Index("ix_events_invoice", "invoice_id"),
+    )
+
+    id: str = Field(primary_key=True, max_length=200)
+    source: str = Field(primary_key=True, max_length=40)
+    type: str = Field(max_length=100)
+    invoice_id: str = Field(max_length=200)
+    reference: str | None = Field(default=None, max_length=500)
+    created_at: datetime = Field(sa_type=Utc)
+    received_at: datetime = Field(sa_type=Utc)
+    raw: bytes = Field(sa_type=LargeBinary)
+    fate: str = Field(max_length=20)
+    reason: str = Field(default="", sa_type=Text)
+    attempts: int = 0
+    next_attempt_at: datetime | None = Field(default=None, sa_type=Utc)
+    stated_by: int | None = None
+
+
+class MailRow(SQLModel, table=True):
+    """One mail per invoice, version and kind."""
+
+    __tablename__ = "mails"
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    version: int = Field(primary_key=True)
+    kind: str = Field(primary_key=True, max_length=200)
+    step_key: str
+    addressee: str
+    claimed_at: datetime = Field(sa_type=Utc)
+    sent_at: datetime | None = Field(default=None, sa_type=Utc)
+
+
+class DealRow(SQLModel, table=True):
+    """What the built-in CRM knows as billed: one row per deal and invoice, since a deal may be billed in parts."""
+
+    __tablename__ = "deals"
+
+    id: str = Field(primary_key=True, max_length=100)
+    key: str = Field(primary_key=True, max_length=400)
+    customer_id: str = Field(foreign_key="customers.id", max_length=100)
+    total_minor: int = Field(sa_type=BigInteger)
+    currency: str = Field(max_length=3)
+    billed_at: datetime = Field(sa_type=Utc)
+
+
+class Token(SQLModel, table=True):
+    """A bearer token; only the hash of it. A name may be used again after it was revoked."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (
+        Index(
+            "ix_tokens_live_name",
+            "name",
+            unique=True,
+            sqlite_where=text("revoked_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    sha256: str = Field(primary_key=True, max_length=64)
+    name: str = Field(max_length=100)
+    scopes: list[str] = Field(sa_type=JSON)
+    created_at: datetime = Field(sa_type=Utc)
+    revoked_at: datetime | None = Field(default=None, sa_type=Utc)

@@ -1,0 +1,180 @@
+"""An invoice as people and programs read it over HTTP, CLI and MCP; assembled from our tables, never from Temporal."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
+from sqlalchemy import RowMapping, Select, case, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing.money import Money
+from billing.ownership import RECIPIENT_FIELDS
+from billing.record import Status
+from records.sql import table
+from records.tables import AssessmentRow, CaseRow, DecisionRow, EntryRow, IntentRow, InvoiceRow
+
+_N, _I, _A = table(IntentRow), table(InvoiceRow), table(AssessmentRow)
+_E, _D, _K = table(EntryRow), table(DecisionRow), table(CaseRow)
+
+
+class RecipientView(BaseModel):
+    """What the recipient gave; empty fields were not given."""
+
+    po_number: str | None = None
+    billing_entity: str | None = None
+    address: Any = None
+    ap_contact: Any = None
+    tax_id: str | None = None
+
+
+class ReasonView(BaseModel):
+    rule: str
+    text: str
+
+
+class AssessmentView(BaseModel):
+    automatic: bool
+    policy_hash: str
+    reasons: list[ReasonView] = []
+    revision: str
+
+
+class DecisionView(BaseModel):
+    at: datetime
+    action: str
+    actor: str
+    revision: str
+    result_revision: str
+    note: str
+    channel: str
+
+
+class CaseView(BaseModel):
+    """A change request; `message` and `proposed` are untrusted text of the recipient's."""
+
+    id: str
+    version: int
+    opened_at: datetime
+    deadline: datetime
+    owner: str
+    message: str
+    proposed: dict[str, Any] | None
+    status: str
+    answer: str
+
+
+class EntryView(BaseModel):
+    at: datetime
+    kind: str
+    actor: str
+    text: str
+
+
+class InvoiceView(BaseModel):
+    """One invoice. `total` is a decimal string in major units, `total_minor` the same in minor units of `currency`."""
+
+    key: str
+    motion: str
+    customer_id: str
+    status: str
+    currency: str
+    total: str
+    total_minor: int
+    version: int
+    revision: str
+    external_id: str | None
+    link: str | None
+    due_date: date | None
+    recipient: RecipientView
+    assessment: AssessmentView | None
+    decisions: list[DecisionView]
+    cases: list[CaseView]
+    timeline: list[EntryView]
+    available_actions: list[str]
+    failed_step: str | None
+    waiting_for: str
+    workflow_id: str
+    created_at: datetime
+
+
+class Page(BaseModel):
+    """One page of a list; `next_cursor` is empty on the last."""
+
+    data: list[InvoiceView]
+    next_cursor: str | None = None
+
+
+STATUS: Final = func.coalesce(_I.c.status, Status.DRAFTING.value)
+# A registered intent reads as an invoice before its workflow wrote a first record.
+
+
+def head_query() -> Select[Any]:
+    """One row per intent, with its invoice's state where there is one."""
+    return select(
+        _N.c.key,
+        _N.c.motion,
+        _N.c.customer_id,
+        _N.c.created_at,
+        STATUS.label("status"),
+        func.coalesce(_I.c.currency, _N.c.currency).label("currency"),
+        func.coalesce(_I.c.total_minor, _N.c.total_minor).label("total_minor"),
+        func.coalesce(_I.c.version, 1).label("version"),
+        func.coalesce(_I.c.revision, "").label("revision"),
+        *(_I.c[name] for name in ("external_id", "link", "due_date", "recipient", "available_actions")),
+        _I.c.failed_step,
+        case((_I.c.key.is_(None), "its workflow to start"), else_=_I.c.waiting_for).label("waiting_for"),
+    ).select_from(_N.outerjoin(_I))
+
+
+async def assemble(s: AsyncSession, heads: Sequence[RowMapping]) -> list[InvoiceView]:
+    """Whole views of the rows that `head_query` gave, in their order; four statements however many rows."""
+    keys = [row["key"] for row in heads]
+    if not keys:
+        return []
+    assessments = await _assessments(s, heads, keys)
+    decisions = await _by_key(s, select(_D).where(_D.c.key.in_(keys)).order_by(_D.c.at, _D.c.digest))
+    cases = await _by_key(s, select(_K).where(_K.c.key.in_(keys)).order_by(_K.c.opened_at, _K.c.id))
+    entries = await _by_key(s, select(_E).where(_E.c.key.in_(keys)).order_by(_E.c.position))
+    return [
+        _view(
+            row,
+            assessment=assessments.get(row["key"]),
+            decisions=[DecisionView.model_validate(dict(found)) for found in decisions[row["key"]]],
+            cases=[CaseView.model_validate(dict(found)) for found in cases[row["key"]]],
+            timeline=[EntryView.model_validate(dict(found)) for found in entries[row["key"]]],
+        )
+        for row in heads
+    ]
+
+
+def _view(row: RowMapping, **parts: Any) -> InvoiceView:
+    recipient = row["recipient"] or {}
+    return InvoiceView(
+        **{name: row[name] for name in row if name not in {"recipient", "available_actions"}},
+        total=f"{Money(minor=row['total_minor'], currency=row['currency']).major:f}",
+        recipient=RecipientView(**{name: recipient.get(name) for name in RECIPIENT_FIELDS}),
+        available_actions=list(row["available_actions"] or ()),
+        workflow_id=row["key"],
+        **parts,
+    )
+
+
+async def _by_key(s: AsyncSession, query: Select[Any]) -> defaultdict[str, list[RowMapping]]:
+    grouped: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    for row in (await s.execute(query)).mappings():
+        grouped[row["key"]].append(row)
+    return grouped
+
+
+async def _assessments(s: AsyncSession, heads: Iterable[RowMapping], keys: list[str]) -> dict[str, AssessmentView]:
+    """Per key the assessment of the present revision; before there is one, the last that was made."""
+    present = {row["key"]: row["revision"] for row in heads}
+    chosen: dict[str, AssessmentView] = {}
+    query = select(_A).where(_A.c.key.in_(keys)).order_by(_A.c.assessed_at)
+    for row in (await s.execute(query)).mappings():
+        held = chosen.get(row["key"])
+        if held is None or held.revision != present[row["key"]]:
+            chosen[row["key"]] = AssessmentView(**{**row["body"], "revision": row["revision"]})
+    return chosen

@@ -1,0 +1,87 @@
+"""Billhook's own settings, read once at start: `BILLHOOK_` variables, then `.env`, then `billhook.toml`.
+
+Temporal's settings are not here; they come from temporalio.envconfig, so that one profile serves every Temporal tool.
+"""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+_DRIVERS: Final = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+}
+
+
+def async_url(url: str) -> str:
+    """A database URL with the async driver's name: `postgresql://` and `sqlite:///` as people write them are enough."""
+    scheme, separator, rest = url.partition("://")
+    return f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}"
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. What may hold a password stays out of `repr`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BILLHOOK_", env_file=".env", toml_file="billhook.toml", extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Path(".billhook")
+    database_url: str | None = Field(default=None, repr=False)
+    jupiter_url: str | None = None
+    jupiter_api_key: SecretStr | None = None
+    jupiter_wire: dict[str, str] = {}
+    # overrides of the names that connectors/jupiter_wire.py marks as ours
+    webhook_secrets: SecretStr = SecretStr("")
+    public_url: str = "http://127.0.0.1:8400"
+    policy_file: Path | None = None
+    motions_file: Path | None = None
+    smtp_url: str = Field(default="smtp://127.0.0.1:8425", repr=False)
+    mail_from: str = "Billhook <billing@localhost>"
+    ledger_file: Path | None = None
+    crm: str = "builtin"
+    task_queue: str = "billhook"
+    log_format: Literal["text", "json"] = "text"
+    delivery: Literal["mail", "api"] = "mail"
+    carry_po: Literal["customer", "source", "never"] = "customer"
+
+    @property
+    def database(self) -> str:
+        """Where the records are, as an async SQLAlchemy URL."""
+        return async_url(self.database_url or f"sqlite:///{self.data_dir / 'billhook.db'}")
+
+    @property
+    def ledger(self) -> Path:
+        """The Beancount journal."""
+        return self.ledger_file or self.data_dir / "ledger.beancount"
+
+    @property
+    def webhook_secret_list(self) -> list[str]:
+        """Any of these verifies a webhook; an empty list verifies none."""
+        return [secret.strip() for secret in self.webhook_secrets.get_secret_value().split(",") if secret.strip()]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """First named wins."""
+        toml = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+
+
+def load_settings() -> Settings:
+    """Raises pydantic.ValidationError naming the setting that cannot be used."""
+    return Settings()

@@ -1,0 +1,139 @@
+"""Writing what the workflow says, twice, late and out of order; and reading it back whole."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from billing.decisions import Action, Decision
+from billing.errors import BadInput
+from billing.policy import Assessment, Reason
+from billing.record import CaseRecord, Entry, EventFate, Fate, InvoiceRecord, Status
+from records import events, invoices
+from records.intents import register
+from records.session import Database
+from tests.records.make import AT, KEY, a_record, an_event, an_intent, with_intent
+
+
+async def _save(db: Database, *given: InvoiceRecord) -> list[bool]:
+    async with db.transaction() as s:
+        return [await invoices.save_record(s, record) for record in given]
+
+
+async def _view(db: Database, key: str = KEY) -> invoices.InvoiceView:
+    async with db.session() as s:
+        view = await invoices.get_view(s, key)
+    assert view is not None
+    return view
+
+
+def _case(**changes: Any) -> CaseRecord:
+    values = {"id": "cr_1", "version": 1, "opened_at": AT, "deadline": AT, "owner": "mia", "message": "cheaper"}
+    return CaseRecord(**{**values, **changes})
+
+
+async def test_a_registered_intent_reads_as_a_drafting_invoice_before_its_workflow_wrote(db: Database) -> None:
+    await with_intent(db)
+    view = await _view(db)
+    assert (view.status, view.total, view.total_minor, view.version) == ("drafting", "1250.00", 125000, 1)
+    async with db.session() as s:
+        page = await invoices.list_views(s, status="drafting")
+    assert [found.key for found in page.data] == [KEY]
+
+
+async def test_an_older_record_never_overwrites_a_newer_one_but_its_entries_are_kept(db: Database) -> None:
+    await with_intent(db)
+    late = Entry(number=1, at=AT, kind="sent", actor="billhook", text="sent")
+    assert await _save(db, a_record(5, Status.VIEWED), a_record(4, Status.SENT, entries=(late,))) == [True, False]
+    view = await _view(db)
+    assert view.status == "viewed"
+    assert [entry.text for entry in view.timeline] == ["sent"]
+
+
+async def test_writing_a_record_twice_is_writing_it_once(db: Database) -> None:
+    await with_intent(db)
+    decision = Decision(at=AT, action=Action.APPROVE, actor="mia", revision="abc", result_revision="abc")
+    record = a_record(
+        entries=(Entry(number=1, at=AT, kind="sent", actor="billhook", text="sent"),),
+        decisions=(decision,),
+        cases=(_case(),),
+        recipient={"po_number": "PO-1", "address": {"city": "Oslo"}},
+        available_actions=("cancel",),
+    )
+    await _save(db, record, record)
+    view = await _view(db)
+    assert (len(view.timeline), len(view.decisions), len(view.cases)) == (1, 1, 1)
+    assert view.recipient.po_number == "PO-1"
+    assert view.recipient.address == {"city": "Oslo"}
+    assert view.available_actions == ["cancel"]
+    assert view.decisions[0].at == AT
+
+
+async def test_a_late_record_does_not_reopen_a_closed_case(db: Database) -> None:
+    await with_intent(db)
+    closed = a_record(3, cases=(_case(status="declined", answer="no"),))
+    await _save(db, closed, a_record(2, cases=(_case(),)))
+    assert (await _view(db)).cases[0].status == "declined"
+    async with db.session() as s:
+        assert await invoices.open_cases(s) == []
+
+
+async def test_the_workflows_word_on_an_event_outlasts_the_dispatchers(db: Database) -> None:
+    await with_intent(db)
+    async with db.transaction() as s:
+        assert await events.accept(s, "jupiter", an_event(), an_event().model_dump_json().encode())
+    await _save(db, a_record(2, fates=(EventFate(event_id="evt_1", fate=Fate.APPLIED),)))
+    async with db.transaction() as s:
+        assert not await events.mark(s, "evt_1", Fate.DELIVERED)
+        assert not await events.requeue(s, "evt_1")
+    await _save(db, a_record(1, fates=(EventFate(event_id="evt_1", fate=Fate.IGNORED, reason="old"),)))
+    async with db.session() as s:
+        stored = await events.get_event(s, "evt_1")
+    assert stored is not None
+    assert stored.fate is Fate.APPLIED
+
+
+async def test_the_assessment_shown_is_that_of_the_present_revision(db: Database) -> None:
+    await with_intent(db)
+    reason = Reason(rule="threshold", text="over 25,000.00 USD")
+    async with db.transaction() as s:
+        await invoices.save_assessment(
+            s, KEY, "abc", Assessment(automatic=False, policy_hash="p", reasons=(reason,), follow_up_after=timedelta(3))
+        )
+        await invoices.save_assessment(s, KEY, "other", Assessment(automatic=True, policy_hash="p"))
+    await _save(db, a_record())
+    assessment = (await _view(db)).assessment
+    assert assessment is not None
+    assert (assessment.automatic, assessment.reasons[0].rule) == (False, "threshold")
+
+
+async def test_a_list_pages_through_every_invoice_once(db: Database) -> None:
+    await with_intent(db)
+    async with db.transaction() as s:
+        for index in range(6):
+            await register(s, an_intent(f"invoice:p:m{index}"))
+    seen: list[str] = []
+    cursor = None
+    for _ in range(4):
+        async with db.session() as s:
+            page = await invoices.list_views(s, customer_id="acme", cursor=cursor, limit=2)
+        seen += [view.key for view in page.data]
+        cursor = page.next_cursor
+    assert cursor is None
+    assert len(seen) == len(set(seen)) == 7
+
+
+@pytest.mark.parametrize("cursor", ["?", "bm9wZQ", "WzEsMl0", "WyJhIiwiYiJd"])
+async def test_a_cursor_of_someone_elses_making_is_refused_by_name(db: Database, cursor: str) -> None:
+    async with db.session() as s:
+        with pytest.raises(BadInput, match="cursor"):
+            await invoices.list_views(s, cursor=cursor)
+
+
+async def test_an_invoice_is_found_by_the_apis_id_and_awaiting_ones_are_listed(db: Database) -> None:
+    await with_intent(db)
+    await _save(db, a_record(1, Status.AWAITING_APPROVAL, external_id="inv/1"))
+    async with db.session() as s:
+        assert await invoices.find_by_external_id(s, "inv/1") == KEY
+        assert await invoices.find_by_external_id(s, "inv/2") is None
+        assert [view.key for view in (await invoices.awaiting_approval(s)).data] == [KEY]
