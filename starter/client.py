@@ -1,0 +1,256 @@
+"""How everything on top of Temporal speaks to it: connect, start an invoice, signal it, ask it for a decision.
+
+One place knows the workflow's name, the deduplication of starts and how a refusal travels back, so that HTTP, CLI and
+agents give the same answers in the same words.
+
+EngineUnreachable     503  Temporal did not answer; nothing was decided
+└── NoAnswerYet       503  the wish may have arrived; the workflow did not answer in time
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from billing.decisions import Answer, Cancel, Decide, DecideChange, Retry
+from billing.errors import BadInput, BillhookError, Conflict, Forbidden, NotFound, NotPossible, StaleRevision
+from billing.events import EventType, InvoiceEvent
+from billing.intent import Intent
+from settings import Settings
+from workflows import visibility
+from workflows.state import InvoiceStart
+
+ClientFactory = Callable[[], Awaitable[Client]]
+
+WORKFLOW: Final = "InvoiceWorkflow"
+CALL_TIMEOUT: Final = timedelta(seconds=5)
+# A healthy engine answers in milliseconds; past this it is better to come back later than to hold a caller.
+UPDATE_TIMEOUT: Final = timedelta(seconds=20)
+# An update waits for the main loop, which may be inside a step at the invoicing API.
+_AWAY: Final = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.ABORTED,
+        RPCStatusCode.INTERNAL,
+        RPCStatusCode.UNKNOWN,
+        RPCStatusCode.UNAUTHENTICATED,
+        RPCStatusCode.PERMISSION_DENIED,
+    }
+)
+# The engine's trouble, not the request's. The last two are our credentials: an operator mends those, no caller can.
+
+SIGNALS: Final[dict[str, str]] = {
+    EventType.VIEWED: "viewed",
+    EventType.AMENDED: "amended",
+    EventType.CHANGE_REQUESTED: "change_requested",
+    EventType.APPROVED: "approved",
+    EventType.VOIDED: "voided",
+    EventType.SENT: "amended",
+}
+"""Which signal carries which event. The workflow reads the event's own type; a version that was made at the API by
+hand (`sent`) has no signal of its own and travels as the nearest one."""
+
+
+class EngineUnreachable(BillhookError):
+    """Temporal did not answer. Nothing of the request was done."""
+
+    status = 503
+    slug = "engine-unreachable"
+
+    def __init__(self, cause: str = "") -> None:
+        super().__init__(
+            f"Temporal does not answer{f': {cause}' if cause else ''}",
+            next_step="try again shortly; `billhook doctor` says what is missing",
+        )
+
+
+class NoAnswerYet(EngineUnreachable):
+    """The wish reached Temporal, and no worker answered it in time; it may still be carried out."""
+
+    slug = "no-answer-yet"
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.args = (f"{key} did not answer in time; what you asked may still be carried out",)
+        self.detail = str(self)
+        self.next_step = f"read it before you ask again: GET /invoices/{key}; see that a worker runs"
+
+
+class NoSuchWorkflow(NotFound):
+    """Temporal holds no running workflow of that key."""
+
+    slug = "no-workflow"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"no workflow runs for {key}")
+
+
+_REFUSALS: Final[dict[str, type[BillhookError]]] = {
+    kind.slug: kind for kind in (BadInput, StaleRevision, NotPossible, Conflict, Forbidden, NotFound)
+}
+
+
+async def connect(settings: Settings) -> Client:
+    """A connected client, by TEMPORAL_ADDRESS and its kin. Raises EngineUnreachable."""
+    options = ClientConfig.load_client_connect_config()
+    options.setdefault("target_host", "127.0.0.1:7233")
+    try:
+        return await Client.connect(**options, data_converter=pydantic_data_converter)
+    except RuntimeError as error:
+        # What the SDK raises where nothing listens.
+        raise EngineUnreachable(_first_line(error)) from error
+
+
+class Engine:
+    """One shared connection that is made when first needed, and made again after it failed.
+
+    The HTTP API has to start and take events while Temporal is away, so a refused connection is an answer, not an end.
+    """
+
+    def __init__(self, factory: ClientFactory) -> None:
+        self._factory = factory
+        self._client: Client | None = None
+        self._lock = asyncio.Lock()
+
+    async def client(self) -> Client:
+        """Raises EngineUnreachable."""
+        if self._client is None:
+            async with self._lock:
+                self._client = self._client or await self._connected()
+        return self._client
+
+    async def _connected(self) -> Client:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT.total_seconds()):
+                return await self._factory()
+        except (RPCError, RuntimeError, OSError, TimeoutError) as error:
+            raise EngineUnreachable(_first_line(error)) from error
+
+    async def check(self) -> None:
+        """Raises EngineUnreachable unless Temporal answers now."""
+        client = await self.client()
+        try:
+            serving = await client.service_client.check_health(timeout=timedelta(seconds=2))
+        except RPCError as error:
+            raise EngineUnreachable(error.message) from error
+        if not serving:
+            raise EngineUnreachable("it says that it is not serving")
+
+
+async def start_invoice(client: Client, intent: Intent, task_queue: str) -> bool:
+    """Start the intent's workflow. True if this call started it, False if its key already has one, open or closed.
+
+    Raises EngineUnreachable.
+    """
+    try:
+        await client.start_workflow(
+            WORKFLOW,
+            InvoiceStart(intent=intent),
+            id=intent.key,
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=visibility.at_start(intent),
+            static_summary=visibility.summary(intent),
+            static_details=visibility.details(intent),
+            rpc_timeout=CALL_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    except RPCError as error:
+        raise _translated(error, intent.key) from error
+    return True
+
+
+async def signal_event(client: Client, key: str, event: InvoiceEvent) -> None:
+    """Hand one event to its workflow. Raises NoSuchWorkflow (also for a closed one), EngineUnreachable, RPCError."""
+    try:
+        handle = client.get_workflow_handle(key)
+        await handle.signal(SIGNALS[event.type], event, rpc_timeout=CALL_TIMEOUT)
+    except RPCError as error:
+        raise _translated(error, key) from error
+
+
+async def closed_as(client: Client, key: str) -> str | None:
+    """How the workflow of `key` ended (`completed`, `terminated` ...), `running`, or None where there is none."""
+    try:
+        described = await client.get_workflow_handle(key).describe(rpc_timeout=CALL_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise _translated(error, key) from error
+    return (described.status or WorkflowExecutionStatus.RUNNING).name.lower()
+
+
+async def decide(client: Client, key: str, wish: Decide) -> Answer:
+    """Approve or reject. Raises the workflow's refusal, NoSuchWorkflow, NoAnswerYet, EngineUnreachable."""
+    return await _ask(client, key, "decide", wish)
+
+
+async def decide_change_request(client: Client, key: str, wish: DecideChange) -> Answer:
+    """Accept or decline a change request. Raises like `decide`."""
+    return await _ask(client, key, "decide_change_request", wish)
+
+
+async def cancel(client: Client, key: str, wish: Cancel) -> Answer:
+    """Discard the draft or void the invoice. Raises like `decide`."""
+    return await _ask(client, key, "cancel", wish)
+
+
+async def retry(client: Client, key: str, wish: Retry) -> Answer:
+    """Resume or abandon a parked invoice. Raises like `decide`."""
+    return await _ask(client, key, "retry", wish)
+
+
+async def _ask(client: Client, key: str, update: str, wish: BaseModel) -> Answer:
+    handle = client.get_workflow_handle(key)
+    try:
+        answer: Any = await handle.execute_update(update, wish, result_type=Answer, rpc_timeout=UPDATE_TIMEOUT)
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        raise NoAnswerYet(key) from error
+    except WorkflowUpdateFailedError as error:
+        raise _refusal(error) from error
+    except RPCError as error:
+        raise _translated(error, key) from error
+    return Answer.model_validate(answer)
+
+
+def _refusal(error: WorkflowUpdateFailedError) -> BaseException:
+    """The refusal as the workflow raised it, or the failure itself where we know no such refusal."""
+    cause = error.cause
+    kind = _REFUSALS.get(cause.type or "") if isinstance(cause, ApplicationError) else None
+    if kind is None or not isinstance(cause, ApplicationError):
+        return error
+    details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
+    # Its words were built where it was raised; building them again here would need what only the workflow knows.
+    told = kind.__new__(kind)
+    BillhookError.__init__(told, cause.message, field=details.get("field", ""), next_step=details.get("next_step", ""))
+    if isinstance(told, BadInput):
+        told.cause = cause.message.removeprefix(f"{told.field}: ")
+    return told
+
+
+def _translated(error: RPCError, key: str) -> Exception:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return NoSuchWorkflow(key)
+    return EngineUnreachable(error.message) if error.status in _AWAY else error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:200]

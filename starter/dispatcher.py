@@ -1,0 +1,208 @@
+"""From stored events to signalled workflows: the second half of the door, and what heals a crash between the halves.
+
+One background task in the API process. Intake wakes it at once; besides, it sweeps at its start and every few seconds,
+which also starts the workflows of intents that were registered while Temporal was away. Events of one invoice go in
+order, one after another; invoices go side by side. Several API processes may do this at once: a workflow knows an event
+that comes twice by its id, and starts are deduplicated by key.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Coroutine, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.service import RPCError
+
+from billing.intent import Intent
+from records import events, intents
+from records.events import StoredEvent
+from records.session import Database
+from starter import client as temporal
+from starter.client import Engine, EngineUnreachable
+from starter.routing import Router, Verdict, Waits
+
+SWEEP_S: Final = 3.0
+# How long a crash or a lost wake-up can delay an event.
+BATCH: Final = 200
+# Bounds the memory of a pass; what is left over is the next pass, at once.
+SIDE_BY_SIDE: Final = 16
+# Invoices at a time: enough to hide the engine's latency, few enough that the embedded one is not flooded.
+PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5, 15, 60, 300, 900, 1800, 3600))
+# An event may overtake our own trigger by seconds, or come before somebody imports the invoice; after two hours a
+# person has to look.
+
+log = structlog.get_logger(__name__)
+
+
+class Watcher(Protocol):
+    """Whoever counts what happens here."""
+
+    def waiting(self, count: int) -> None: ...
+
+    def fate(self, fate: str) -> None: ...
+
+
+class Dispatcher:
+    """`start` and `stop` belong to the application's lifespan; `wake` is for whoever stored something."""
+
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        task_queue: str,
+        *,
+        watcher: Watcher | None = None,
+        sweep_s: float = SWEEP_S,
+        pauses: tuple[timedelta, ...] = PAUSES,
+    ) -> None:
+        self._database, self._engine, self._task_queue = database, engine, task_queue
+        self._router = Router(database, engine, pauses)
+        self._watcher = watcher
+        self._sweep_s = sweep_s
+        self._news = asyncio.Event()
+        self._held: set[str] = set()
+        self._started: set[str] = set()
+        self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin with what an earlier process left."""
+        self._task = asyncio.create_task(self._run(), name="dispatcher")
+
+    async def stop(self) -> None:
+        """Stop at once; whatever was under way stays pending and is taken up by the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def is_running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    def wake(self) -> None:
+        """Something was stored."""
+        self._news.set()
+
+    def hold(self, key: str) -> None:
+        """Somebody else is registering and starting `key` this moment; the sweep leaves it alone."""
+        self._held.add(key)
+
+    def release(self, key: str) -> None:
+        self._held.discard(key)
+
+    def started(self, key: str) -> None:
+        """`key` runs; marked with others in one transaction, so that no caller waits for it."""
+        self._started.add(key)
+        self._news.set()
+
+    async def _run(self) -> None:
+        sweep_at = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            self._news.clear()
+            more = await self._guarded_pass(sweep=loop.time() >= sweep_at)
+            if loop.time() >= sweep_at:
+                sweep_at = loop.time() + self._sweep_s
+            if not more:
+                await self._rest(max(0.0, sweep_at - loop.time()))
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _guarded_pass(self, *, sweep: bool) -> bool:
+        """One pass; True if there is more to do at once. Trouble outside is met again at the next sweep."""
+        try:
+            return await self.pass_once(sweep=sweep)
+        except (EngineUnreachable, RPCError, SQLAlchemyError, OSError, TimeoutError) as error:
+            log.warning("dispatch_postponed", kind=type(error).__name__, cause=str(error)[:200])
+        except Exception:
+            # The loop must outlive any one event; the event stays pending and its trouble in the log.
+            log.exception("dispatch_failed")
+        await asyncio.sleep(min(1.0, self._sweep_s))
+        return False
+
+    async def pass_once(self, *, sweep: bool = True) -> bool:
+        """Mark what runs, start what does not (when sweeping), deliver what is due. True if a batch was full."""
+        await self._mark_started()
+        if sweep:
+            await self._start_registered()
+        async with self._database.session() as session:
+            due = list(await events.pending(session, BATCH, datetime.now(UTC)))
+        if self._watcher:
+            self._watcher.waiting(len(due))
+        await self._deliver_all(due)
+        return len(due) == BATCH
+
+    async def _mark_started(self) -> None:
+        if not self._started:
+            return
+        keys, self._started = self._started, set()
+        try:
+            async with self._database.transaction() as session:
+                for key in keys:
+                    await intents.mark_started(session, key)
+        except BaseException:
+            self._started |= keys
+            raise
+
+    async def _start_registered(self) -> None:
+        """Workflows of intents that were registered and not started."""
+        async with self._database.session() as session:
+            waiting = await intents.unstarted(session, BATCH)
+        await self._side_by_side(self._start(intent) for intent in waiting if intent.key not in self._held)
+        await self._mark_started()
+
+    async def _start(self, intent: Intent) -> None:
+        async with self._slots:
+            created = await temporal.start_invoice(await self._engine.client(), intent, self._task_queue)
+        self._started.add(intent.key)
+        log.info("started_by_sweep", key=intent.key, created=created)
+
+    async def _deliver_all(self, due: list[StoredEvent]) -> None:
+        groups: dict[str, list[StoredEvent]] = defaultdict(list)
+        for row in due:
+            groups[row.reference or row.invoice_id].append(row)
+        await self._side_by_side(self._deliver(group) for group in groups.values())
+
+    async def _deliver(self, group: list[StoredEvent]) -> None:
+        """One invoice's events, in order. One that has to wait holds back those behind it."""
+        verdicts: list[tuple[StoredEvent, Verdict]] = []
+        try:
+            async with self._slots:
+                held: Verdict | None = None
+                for row in group:
+                    verdict = held or await self._router.settle(row)
+                    verdicts.append((row, verdict))
+                    held = verdict if isinstance(verdict, Waits) else None
+        finally:
+            # What was signalled is marked even if a later event of the group met trouble.
+            await self._mark(verdicts)
+
+    async def _mark(self, verdicts: list[tuple[StoredEvent, Verdict]]) -> None:
+        if not verdicts:
+            return
+        async with self._database.transaction() as session:
+            for row, verdict in verdicts:
+                until = verdict.until if isinstance(verdict, Waits) else None
+                attempts = row.attempts + 1
+                await events.mark(
+                    session, row.id, verdict.fate, verdict.reason, attempts=attempts, next_attempt_at=until
+                )
+        for row, verdict in verdicts:
+            log.info("event", id=row.id, type=row.type, fate=verdict.fate.value, reason=verdict.reason)
+            if self._watcher:
+                self._watcher.fate(verdict.fate.value)
+
+    async def _side_by_side(self, tasks: Iterable[Coroutine[None, None, None]]) -> None:
+        """All of them; then the first trouble, if any, so that one invoice's trouble stops no other."""
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result

@@ -1,0 +1,60 @@
+"""The composition root of the HTTP API: parts, routes, errors, limits. Tests call it with a database of their own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from records.session import Database
+from settings import Settings
+from starter.client import ClientFactory, Engine
+from starter.dispatcher import Dispatcher
+from starter.http import problems
+from starter.http.auth import SCHEME
+from starter.http.limits import BodyLimit
+from starter.http.metrics import Metrics, Timed
+from starter.http.parts import Parts
+from starter.http.routes import customers, health, invoices, queues, triggers, webhooks
+from starter.intake import Verifier
+
+VERSION: Final = "0.1.0"
+_ABOUT: Final = (
+    "From a billing trigger to an approved, billed invoice. Amounts are decimal strings with an ISO 4217 currency, "
+    "times RFC 3339. Errors are problem+json and name the field. Make a token with `billhook token create`."
+)
+
+
+def create_app(settings: Settings, database: Database, client_factory: ClientFactory) -> FastAPI:
+    """The API over `database`, which stays the caller's to upgrade and close. Temporal is reached when first needed."""
+    metrics = Metrics()
+    engine = Engine(client_factory)
+    dispatcher = Dispatcher(database, engine, settings.task_queue, watcher=metrics)
+    verifier = Verifier(settings.webhook_secret_list)
+    app = FastAPI(title="Billhook", version=VERSION, description=_ABOUT, lifespan=_lifespan, redirect_slashes=False)
+    app.state.parts = Parts(settings, database, engine, dispatcher, verifier, metrics)
+    for module in (triggers, webhooks, invoices, queues, customers, health):
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Timed, metrics=metrics)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    dispatcher = app.state.parts.dispatcher
+    dispatcher.start()
+    try:
+        yield
+    finally:
+        await dispatcher.stop()
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's schema, with the bearer token that every guarded route names."""
+    schema = FastAPI.openapi(app)
+    schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
+    schemes[SCHEME] = {"type": "http", "scheme": "bearer", "description": "A token made by `billhook token create`"}
+    return schema

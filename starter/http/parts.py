@@ -1,0 +1,34 @@
+"""What every route works with; built once in `app.py`, found on the request."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from records.session import Database
+from settings import Settings
+from starter.client import Engine
+from starter.dispatcher import Dispatcher
+from starter.http.metrics import Metrics
+from starter.intake import Verifier
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The API's parts, by name."""
+
+    settings: Settings
+    database: Database
+    engine: Engine
+    dispatcher: Dispatcher
+    verifier: Verifier
+    metrics: Metrics
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the application that serves `request`."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+UseParts = Annotated[Parts, Depends(parts_of)]

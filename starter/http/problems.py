@@ -1,0 +1,137 @@
+"""Every error leaves as `application/problem+json` (RFC 9457), in words that say what to do next.
+
+`{type, title, status, detail, next_step?, errors?: [{field, cause, next_step?}]}`; `type` is `urn:billhook:` and a
+stable slug, which is what a program should look at. Nothing internal is told: a fault of ours says only that it is one.
+"""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from billing.errors import BadInput, BillhookError
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = "5"
+# Long enough for a restart of what is down, short enough for a person who waits.
+_NEXT: Final = {
+    404: "the calls are listed at /docs",
+    405: "the calls are listed at /docs",
+    413: "send at most 1 MiB",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class FieldError(BaseModel):
+    """One field that cannot be used; `field` is spelled as in the request, dots for nesting."""
+
+    field: str
+    cause: str
+    next_step: str = ""
+
+
+class Problem(BaseModel):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    next_step: str = ""
+    errors: list[FieldError] = []
+
+
+def problem(
+    status: int, slug: str, detail: str, *, next_step: str = "", errors: list[FieldError] | None = None
+) -> JSONResponse:
+    """The response for one error. 401 and 503 carry the header that their callers look for."""
+    body = Problem(
+        type=f"urn:billhook:{slug}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        next_step=next_step,
+        errors=errors or [],
+    )
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": RETRY_AFTER_S}}.get(status)
+    return JSONResponse(body.model_dump(exclude_defaults=True), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error as a problem."""
+    handlers: dict[Any, Any] = {
+        BillhookError: _refused,
+        RequestValidationError: _invalid,
+        ValidationError: _invalid,
+        HTTPException: _http,
+        SQLAlchemyError: _database_away,
+        Exception: _internal,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def _refused(_: Request, error: BillhookError) -> JSONResponse:
+    return problem(error.status, error.slug, error.detail, next_step=error.next_step, errors=_named_fields(error))
+
+
+def _named_fields(error: BillhookError) -> list[FieldError]:
+    if not error.field:
+        return []
+    cause = error.cause if isinstance(error, BadInput) else error.detail.removeprefix(f"{error.field}: ")
+    return [FieldError(field=error.field, cause=cause, next_step=error.next_step)]
+
+
+async def _invalid(_: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
+    found = error.errors()
+    for item in found:
+        if item["type"] == "json_invalid":
+            return problem(400, "undecodable", "the body is no JSON", next_step="send a JSON object in UTF-8")
+    errors = [FieldError(field=_field(item["loc"]), cause=_cause(item), next_step=_next_step(item)) for item in found]
+    detail = "; ".join(f"{each.field}: {each.cause}" for each in errors[:5])
+    return problem(422, BadInput.slug, detail, errors=errors)
+
+
+def _field(loc: tuple[int | str, ...]) -> str:
+    parts = loc[1:] if loc and loc[0] in {"body", "query", "path", "header"} else loc
+    return ".".join(str(part) for part in parts) or "body"
+
+
+def _cause(item: Any) -> str:
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def _next_step(item: Any) -> str:
+    match item["type"]:
+        case "missing":
+            return "send it"
+        case "extra_forbidden":
+            return "leave it out; the fields are listed at /docs"
+        case _:
+            return ""
+
+
+async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    answer = problem(error.status_code, slug, str(error.detail), next_step=_NEXT.get(error.status_code, ""))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _database_away(request: Request, error: SQLAlchemyError) -> JSONResponse:
+    log.error("database_failed", path=request.url.path, kind=type(error).__name__)
+    return problem(
+        503, "database-unreachable", "our database does not answer", next_step="try again shortly; see /readyz"
+    )
+
+
+async def _internal(request: Request, error: Exception) -> JSONResponse:
+    log.error("request_failed", path=request.url.path, kind=type(error).__name__)
+    return problem(500, "internal", "something of ours failed; it is in our log", next_step="try again later")

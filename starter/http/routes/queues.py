@@ -1,0 +1,66 @@
+"""What waits for somebody: approvals, open change requests, events."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from billing.errors import Conflict, NotFound
+from billing.record import Fate
+from records import events, invoices
+from records.events import EventPage, StoredEvent
+from records.invoices import OpenCase
+from records.tokens import Scope
+from records.views import Page
+from starter.http.auth import GuardedRoute, needs
+from starter.http.parts import UseParts
+
+router = APIRouter(tags=["queues"], route_class=GuardedRoute)
+
+Cursor = Annotated[str | None, Query(max_length=1000)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+class Cases(BaseModel):
+    """Open change requests, the next deadline first."""
+
+    data: list[OpenCase]
+    next_cursor: str | None = None
+
+
+@router.get("/approvals", summary="Invoices that wait for a human's yes", **needs(Scope.READ))
+async def approvals(parts: UseParts, cursor: Cursor = None, limit: Limit = 50) -> Page:
+    async with parts.database.session() as session:
+        return await invoices.awaiting_approval(session, cursor=cursor, limit=limit)
+
+
+@router.get("/cases", summary="Open change requests", **needs(Scope.READ))
+async def cases(parts: UseParts, limit: Limit = 200) -> Cases:
+    async with parts.database.session() as session:
+        return Cases(data=await invoices.open_cases(session, limit=limit))
+
+
+@router.get("/events", summary="Webhook events and what became of them, newest first", **needs(Scope.READ))
+async def list_events(
+    parts: UseParts,
+    fate: Fate | None = None,
+    invoice_id: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> EventPage:
+    async with parts.database.session() as session:
+        return await events.list_events(session, fate=fate, invoice_id=invoice_id, cursor=cursor, limit=limit)
+
+
+@router.post("/events/{event_id}/replay", status_code=202, summary="Deliver an event again", **needs(Scope.ADMIN))
+async def replay(event_id: str, parts: UseParts) -> StoredEvent:
+    """Safe to repeat: a workflow counts an event id once."""
+    async with parts.database.transaction() as session:
+        requeued = await events.requeue(session, event_id)
+        event = await events.get_event(session, event_id)
+    if event is None:
+        raise NotFound(f"no event {event_id!r}", next_step="the events are listed by GET /events")
+    if not requeued:
+        raise Conflict(f"event {event_id} is {event.fate.value} already", next_step="its invoice has counted it")
+    parts.dispatcher.wake()
+    return event

@@ -1,0 +1,43 @@
+"""The API as a process of its own: one uvicorn, one event loop, one connection to Temporal."""
+
+import asyncio
+import socket
+
+import uvicorn
+
+from records.session import Database
+from settings import Settings
+from starter.client import connect
+from starter.http.app import create_app
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Run until SIGTERM or SIGINT. Raises OSError if the port cannot be had."""
+    listening = _bound(host, port)
+    try:
+        asyncio.run(_serve(settings, listening))
+    finally:
+        listening.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Bound here, since uvicorn would end the process instead of saying so."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+async def _serve(settings: Settings, listening: socket.socket) -> None:
+    database = Database(settings.database)
+    try:
+        app = create_app(settings, database, lambda: connect(settings))
+        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=10)
+        await uvicorn.Server(config).serve(sockets=[listening])
+    finally:
+        await database.close()

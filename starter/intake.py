@@ -1,0 +1,130 @@
+"""The door for webhooks: what comes in is verified, read and stored before anybody is told 202.
+
+The signature is checked on the raw bytes (Standard Webhooks, any of several secrets, five minutes tolerance). What
+happens with a stored event is the dispatcher's business; the door never waits for Temporal.
+
+Refused, all BillhookError:
+BadSignature   401  no secret of ours signed these bytes, or not within the last five minutes
+Malformed      400  signed, and not an event
+NotStored      503  the only case in which the sender must send again
+"""
+
+import binascii
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Final
+
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from billing.errors import BillhookError, Unauthorized
+from billing.events import InvoiceEvent
+from records import events
+from records.session import Database
+
+SOURCE: Final = "jupiter"
+_MAX_VERSION: Final = 2**31 - 1
+# What an integer column holds; no invoice has two thousand million versions.
+_HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+class BadSignature(Unauthorized):
+    """These bytes are not known to come from the invoicing API."""
+
+    slug = "bad-signature"
+
+
+class Malformed(BillhookError):
+    """Signed by a secret of ours, and still no event that can be read."""
+
+    status = 400
+    slug = "malformed"
+
+
+class NotStored(BillhookError):
+    """The event is good and could not be kept; the sender should send it again."""
+
+    status = 503
+    slug = "not-stored"
+
+
+class Verifier:
+    """Checks Standard Webhooks signatures by any of `secrets`, so that a secret can be rotated without a gap."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        self._secrets = [Webhook(secret) for secret in secrets]
+
+    def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Raises BadSignature, whose words tell a stale timestamp from a wrong secret."""
+        if not self._secrets:
+            raise BadSignature("no webhook secret is set up here", next_step="set BILLHOOK_WEBHOOK_SECRETS")
+        given = {name: headers.get(name, "") for name in _HEADERS}
+        for name, value in given.items():
+            if not value:
+                raise BadSignature(f"the header {name} is missing", field=name)
+        given["webhook-signature"] = _known_versions(given["webhook-signature"])
+        refusals = [_refusal(secret, body, given) for secret in self._secrets]
+        if all(refusals):
+            raise _told(refusals[0])
+
+
+def read_event(body: bytes) -> InvoiceEvent:
+    """The event in `body`. Raises Malformed naming the field."""
+    try:
+        event = InvoiceEvent.model_validate_json(body)
+        event.created_at.astimezone(UTC)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise Malformed(f"{field or 'body'}: {first['msg']}", field=field or "body") from error
+    except OverflowError as error:
+        raise Malformed("created_at: out of range", field="created_at") from error
+    if event.data.version > _MAX_VERSION:
+        raise Malformed("data.version: out of range", field="data.version")
+    stored = {"id": event.id, "type": event.type, "data.invoice_id": event.data.invoice_id}
+    for field, value in {**stored, "data.reference": event.data.reference or ""}.items():
+        if "\x00" in value:
+            # PostgreSQL holds no NUL in text: it would refuse the row for ever.
+            raise Malformed(f"{field}: has a NUL character", field=field)
+    return event
+
+
+async def accept(database: Database, event: InvoiceEvent, raw: bytes) -> bool:
+    """Keep `event`; False if its id came before. Committed on return. Raises NotStored."""
+    try:
+        async with database.transaction() as session:
+            return await events.accept(session, SOURCE, event, raw)
+    except (SQLAlchemyError, OSError) as error:
+        raise NotStored("the event could not be stored", next_step="send it again") from error
+
+
+def _known_versions(header: str) -> str:
+    """Only the signatures of a version that we know: one of another version is passed over, not refused."""
+    return " ".join(part for part in header.split(" ") if part.startswith("v1,") and part.count(",") == 1)
+
+
+def _refusal(secret: Webhook, body: bytes, headers: dict[str, str]) -> str:
+    """Empty if `secret` signed `body`; else why not."""
+    try:
+        secret.verify(body, headers, json_parse=False)
+    except WebhookVerificationError as error:
+        return str(error)
+    except (UnicodeDecodeError, binascii.Error, ValueError):
+        # Bytes that are no text, or a signature that is no base64: nobody of ours signed that.
+        return "No matching signature found"
+    return ""
+
+
+def _told(refusal: str) -> BadSignature:
+    if "timestamp" in refusal or refusal == "Invalid Signature Headers":
+        return BadSignature(
+            f"webhook-timestamp: {refusal.lower()}; five minutes are tolerated",
+            field="webhook-timestamp",
+            next_step="check the sender's clock",
+        )
+    return BadSignature(
+        "webhook-signature: no secret of ours signed this body",
+        field="webhook-signature",
+        next_step="check BILLHOOK_WEBHOOK_SECRETS against the endpoint's secret",
+    )
