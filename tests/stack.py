@@ -54,10 +54,21 @@ async def assert_eventually(check: Callable[[], Awaitable[Any]], patience_s: flo
     return last
 
 
-class _Mailbox(MessageHandler):
+class Mailbox(MessageHandler):
+    """Keeps every mail; while `refusing`, answers every recipient with 550."""
+
     def __init__(self) -> None:
         super().__init__()
         self.mails: list[Message] = []
+        self.refusing = False
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if self.refusing:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     def handle_message(self, message: Message) -> None:
         self.mails.append(message)
@@ -72,7 +83,7 @@ class Stack:
     client: Client
     api: httpx.AsyncClient
     jupiter: httpx.AsyncClient
-    mailbox: _Mailbox
+    mailbox: Mailbox
     tokens: dict[str, str] = field(default_factory=dict)
 
     async def token(self, name: str, *scopes: Scope) -> dict[str, str]:
@@ -186,7 +197,7 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
     worker_options = changes.pop("worker_options", {})
     async with AsyncExitStack() as around:
         sandbox_socket, api_socket = listening(), listening()
-        mailbox = _Mailbox()
+        mailbox = Mailbox()
         smtp = Controller(mailbox, hostname="127.0.0.1", port=0)
         smtp.start()
         around.callback(smtp.stop)
