@@ -29,7 +29,7 @@ from billing.ownership import Carry
 from billing.policy import Policy
 from connectors.ports import Accounting, Crm, Invoicing, Mailer
 from records.session import Database
-from settings import Settings, load_policy
+from settings import Settings
 from workflows.invoice import InvoiceWorkflow
 
 GRACE: Final = timedelta(seconds=30)
@@ -97,6 +97,11 @@ def build_worker(client: Client, parts: Parts, task_queue: str, **options: Any) 
     return Worker(client, task_queue=task_queue, **(defaults | options))
 
 
+def policy_of(settings: Settings) -> Policy:
+    """The policy that the settings name, or the defaults. Raises BadInput naming key and line, OSError."""
+    return Policy.parse(settings.policy_file.read_text()) if settings.policy_file else Policy()
+
+
 @asynccontextmanager
 async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
     """The parts that the settings name, closed again at the end."""
@@ -110,7 +115,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
             mailer=SmtpMailer(settings.smtp_url, settings.mail_from),
             crm=BuiltinCrm(database),
             accounting=BeancountJournal(settings.ledger),
-            policy=load_policy(settings),
+            policy=policy_of(settings),
             carry=Carry(settings.carry_po),
             send_by_api=settings.delivery == "api",
         )

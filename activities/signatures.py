@@ -43,7 +43,7 @@ class PatchDraft(Request):
 
 
 class Draft(BaseModel):
-    """A draft at the API: `carries` names the recipient-owned fields that an earlier invoice gave and a patch brings."""
+    """A draft at the API. `carries` names the recipient-owned fields from earlier invoices that a patch brings."""
 
     external_id: str
     total_minor: int

@@ -224,7 +224,9 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
             webhook_secret=WEBHOOK_SECRET,
         )
         await around.enter_async_context(serving(build_server(sandbox), sandbox_socket))
-        app = create_app(settings, database, lambda: Client.connect(temporal_address, data_converter=pydantic_data_converter))
+        app = create_app(
+            settings, database, lambda: Client.connect(temporal_address, data_converter=pydantic_data_converter)
+        )
         config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=2)
         await around.enter_async_context(serving(uvicorn.Server(config), api_socket))
         parts = await around.enter_async_context(worker.parts_of(settings))

@@ -1,7 +1,7 @@
 """What has reached a workflow and was not read yet. Handlers only append; the main loop alone reads and acts."""
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -70,6 +70,7 @@ class Inbox:
 
     def refuse_rest(self, refusal: BillhookError) -> None:
         """Answers whoever still waits when the invoice has ended."""
-        for asked in [*self.decisions, *self.case_decisions, *self.retries, *self.cancels]:
+        waiting: list[Asked[Any]] = [*self.decisions, *self.case_decisions, *self.retries, *self.cancels]
+        for asked in waiting:
             if asked.answer is None and asked.refusal is None:
                 asked.refusal = refusal

@@ -15,7 +15,7 @@ from billing.record import CaseRecord, Entry, EventFate, InvoiceRecord, Status
 
 
 class InvoiceState(BaseModel):
-    """Mutable inside the workflow; every step asks it whether it is still to be taken, so any step can be re-entered."""
+    """Mutable inside the workflow; every step asks it whether it is still to be taken, so all can be re-entered."""
 
     key: str
     commercial: Commercial

@@ -1,7 +1,7 @@
 """What an operator sees in the Temporal UI: search attributes, summaries, and in words what an invoice waits for."""
 
 from datetime import UTC, datetime, time
-from typing import Final
+from typing import Any, Final
 
 from temporalio.common import (
     SearchAttributeKey,
@@ -28,7 +28,7 @@ LASTING: Final = frozenset(Status) - {Status.DRAFTING, Status.ISSUING, Status.AP
 def at_start(intent: Intent) -> TypedSearchAttributes:
     """All attributes that are known before the first step; at start they cost nothing."""
     total = intent.commercial.total
-    pairs = [
+    pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(STATUS, Status.DRAFTING.value),
         SearchAttributePair(CUSTOMER, intent.customer_id),
         SearchAttributePair(MOTION, intent.motion.value),
@@ -38,9 +38,9 @@ def at_start(intent: Intent) -> TypedSearchAttributes:
     return TypedSearchAttributes(pairs)
 
 
-def updates(record: InvoiceRecord) -> list[SearchAttributeUpdate]:
+def updates(record: InvoiceRecord) -> list[SearchAttributeUpdate[Any]]:
     """One batch for a state change: a single billed action."""
-    found: list[SearchAttributeUpdate] = [
+    found: list[SearchAttributeUpdate[Any]] = [
         STATUS.value_set(record.status.value),
         TOTAL_MINOR.value_set(record.total_minor),
         FAILED_STEP.value_set(record.failed_step) if record.failed_step else FAILED_STEP.value_unset(),
