@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Any, Final
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final
 
 from starter.cli.exits import Exit, Stop
 from starter.embedded import credentials
+
+if TYPE_CHECKING:
+    import httpx
 
 DEFAULT_URL: Final = "http://127.0.0.1:8400"
 _TIMEOUT_S: Final = 30.0
@@ -23,6 +24,8 @@ def known(name: str) -> str:
 
 def call(method: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
     """The answer's JSON. Raises Stop with the refusal in words: field, cause, next step."""
+    import httpx  # noqa: PLC0415 - commands load what they need when they run
+
     url = known(credentials.API_URL) or DEFAULT_URL
     headers = {"Authorization": f"Bearer {_token()}"}
     given = {name: value for name, value in (params or {}).items() if value is not None}
@@ -51,7 +54,7 @@ def _token() -> str:
     return token
 
 
-def refused(answer: httpx.Response) -> Stop:
+def refused(answer: "httpx.Response") -> Stop:
     """A problem+json answer as field, cause and next step."""
     try:
         problem = answer.json()
@@ -60,12 +63,16 @@ def refused(answer: httpx.Response) -> Stop:
     if not isinstance(problem, dict):
         problem = {}
     cause = problem.get("detail") or problem.get("title") or f"the API answered {answer.status_code}"
-    lines = [f"cause: {cause}"]
-    if problem.get("field"):
-        lines.insert(0, f"field: {problem['field']}")
-    if problem.get("next_step"):
-        lines.append(f"next:  {problem['next_step']}")
+    lines = [line for one in problem.get("errors") or [] for line in _of_field(one)] or [f"cause: {cause}"]
+    step = f"next:  {problem.get('next_step')}"
+    if problem.get("next_step") and step not in lines:
+        lines.append(step)
     return Stop(_BY_STATUS.get(answer.status_code, Exit.REFUSED), *lines)
+
+
+def _of_field(one: dict[str, Any]) -> list[str]:
+    named = {"field:": one.get("field"), "cause:": one.get("cause"), "next: ": one.get("next_step")}
+    return [f"{label} {text}" for label, text in named.items() if text]
 
 
 def pages(path: str, params: dict[str, Any], limit: int) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import typer
 
+from billing.errors import BillhookError
 from starter.cli import db, doctor, invoices, parts, policy, queues, tokens, trigger
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import say
@@ -43,6 +44,12 @@ def main() -> None:
         for line in stop.lines:
             say(line)
         sys.exit(int(stop.code))
+    except BillhookError as error:
+        named = {"field:": error.field, "cause:": error.detail, "next: ": error.next_step}
+        for label, text in named.items():
+            if text:
+                say(f"{label} {text}")
+        sys.exit(int(Exit.REFUSED))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -41,7 +41,7 @@ def events_list(
 ) -> None:
     """List events and what became of each."""
     found = api.pages("/events", {"fate": fate}, limit)
-    rows(found, ("id", "type", "key", "fate", "reason", "received_at"), as_json=as_json)
+    rows(found, ("id", "type", "reference", "fate", "reason", "received_at"), as_json=as_json)
 
 
 @events.command()

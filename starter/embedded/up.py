@@ -8,15 +8,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from starter.embedded import credentials
 from starter.embedded.errors import DirectoryInUse
 from starter.embedded.ports import Ports
 from starter.embedded.stack import Outside, Stack
 from starter.embedded.supervisor import Say, Supervisor
-
-ADMIN_NAME: Final = "admin"
+from starter.embedded.tokens import prepare_records
 
 
 @contextmanager
@@ -29,26 +28,6 @@ def sole_owner(data_dir: Path) -> Iterator[None]:
         except OSError as error:
             raise DirectoryInUse(str(data_dir)) from error
         yield
-
-
-async def prepare_records(stack: Stack) -> str:
-    """Bring the database up to date; the admin's token, made anew where the known one no longer opens anything."""
-    from records.tokens import create_token, find_token  # noqa: PLC0415
-
-    from records.session import Database  # noqa: PLC0415 - heavy, and only here
-    from settings import Settings  # noqa: PLC0415
-
-    database = Database(Settings(data_dir=stack.data_dir).database)
-    try:
-        await database.upgrade()
-        async with database.transaction() as session:
-            known = stack.secrets.get(credentials.TOKEN)
-            if known and await find_token(session, known):
-                return known
-            name = ADMIN_NAME if not known else f"{ADMIN_NAME}-{os.urandom(3).hex()}"
-            return await create_token(session, name, ["admin"])
-    finally:
-        await database.close()
 
 
 @asynccontextmanager

@@ -1,9 +1,7 @@
 """Checks of this machine and its files: Python, policy, ledger, webhook secrets, port."""
 
-import asyncio
 import base64
 import binascii
-import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -47,21 +45,10 @@ async def ledger(settings: Settings) -> Finding:
     path = Path(settings.ledger)
     if not path.exists():  # noqa: ASYNC240 - a command line that does nothing else meanwhile
         return ok("ledger", f"{path} is not there yet; the first approved invoice makes it")
+    from starter.embedded.bookkeeping import bean_check  # noqa: PLC0415
+
     said = await bean_check(path)
     return failed("ledger", said, f"correct {path}") if said else ok("ledger", f"bean-check accepts {path}")
-
-
-async def bean_check(path: Path) -> str:
-    """ "" where bean-check accepts the journal, else what it said."""
-    beside = Path(sys.prefix) / "bin" / "bean-check"
-    program = str(beside) if beside.exists() else shutil.which("bean-check")
-    if program is None:
-        return "bean-check is not installed"
-    process = await asyncio.create_subprocess_exec(
-        program, "--no-cache", str(path), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    out, _ = await process.communicate()
-    return "" if process.returncode == 0 else out.decode(errors="replace").strip()[:600] or "bean-check refuses it"
 
 
 def webhook_secrets(settings: Settings) -> Finding:

@@ -1,0 +1,41 @@
+"""The end of the demo as a person reads it: a line per invoice, then the totals of the three books."""
+
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from billing.money import decimals_of
+from starter.embedded.demo.compare import Totals
+
+
+def invoices(console: Console, found: list[dict[str, Any]]) -> None:
+    """Key, amount, why a human was asked, versions, amended fields, state."""
+    table = Table(title="A month of billing", title_justify="left")
+    for name in ("invoice", "amount", "asked a human because", "versions", "amended", "state"):
+        table.add_column(name, justify="right" if name in {"amount", "versions"} else "left", overflow="fold")
+    for one in sorted(found, key=lambda item: str(item["key"])):
+        reasons = (one.get("assessment") or {}).get("reasons") or []
+        amended = [name for name, value in (one.get("recipient") or {}).items() if value]
+        table.add_row(
+            one["key"], f"{Decimal(one['total']):,f} {one['currency']}",
+            ", ".join(reason["rule"] for reason in reasons), str(one["version"]), ", ".join(amended), one["status"],
+        )  # fmt: skip
+    console.print(table)
+
+
+def totals(console: Console, found: Totals) -> None:
+    """Billed per currency, in the three books."""
+    table = Table(title="Billed, in three books", title_justify="left")
+    table.add_column("currency")
+    for name in ("ours", "sandbox", "journal"):
+        table.add_column(name, justify="right")
+    for currency in sorted({*found.ours, *found.sandbox, *found.journal}):
+        books = (found.ours, found.sandbox, found.journal)
+        table.add_row(currency, *(_major(book.get(currency, 0), currency) for book in books))
+    console.print(table)
+
+
+def _major(minor: int, currency: str) -> str:
+    return f"{Decimal(minor).scaleb(-decimals_of(currency)):,f}"

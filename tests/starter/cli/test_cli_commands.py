@@ -1,0 +1,146 @@
+"""The command line as a person and a script meet it: help, streams, exit codes, refusals in words."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from starter.cli.exits import Exit
+
+BILLHOOK = [sys.executable, "-m", "starter.cli"]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run("invoice", "list")` in an empty data directory; `env` comes on top."""
+
+    def call(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setenv("BILLHOOK_DATA_DIR", str(tmp_path))
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        return subprocess.run([*BILLHOOK, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S603
+
+    return call
+
+
+@pytest.fixture
+def refusing() -> Iterator[Callable[[int, dict[str, Any]], str]]:
+    """A server that answers everything with one status and one body."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(status: int, body: dict[str, Any]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = "import sys, starter.cli; print({'temporalio', 'httpx', 'sqlalchemy', 'fastapi'} & {*sys.modules})"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    assert answer.stdout.strip() == "set()"
+
+
+def test_no_api_is_said_so_with_the_next_step(run: Run) -> None:
+    answer = run("invoice", "list", BILLHOOK_API_URL="http://127.0.0.1:9", BILLHOOK_TOKEN="bh_x")
+    assert answer.returncode == Exit.UNREACHABLE
+    assert answer.stdout == ""
+    assert "nothing answers at http://127.0.0.1:9" in answer.stderr
+    assert "billhook up" in answer.stderr
+
+
+def test_no_token_is_said_so(run: Run) -> None:
+    answer = run("approvals", "list", BILLHOOK_TOKEN="")
+    assert answer.returncode == Exit.NOT_ALLOWED
+    assert "BILLHOOK_TOKEN" in answer.stderr
+
+
+def test_a_refusal_is_printed_as_field_cause_and_next_step(run: Run, refusing: Any) -> None:
+    url = refusing(
+        422, {"detail": "x", "errors": [{"field": "status", "cause": "no such state", "next_step": "drop it"}]}
+    )
+    answer = run("invoice", "list", BILLHOOK_API_URL=url, BILLHOOK_TOKEN="bh_x")
+    assert answer.returncode == Exit.REFUSED
+    assert answer.stderr.splitlines() == ["field: status", "cause: no such state", "next:  drop it"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 4), (403, 4), (404, 5), (409, 1), (503, 3)])
+def test_exit_codes_follow_the_refusal(run: Run, refusing: Any, status: int, code: int) -> None:
+    answer = run("invoice", "show", "k", BILLHOOK_API_URL=refusing(status, {"detail": "no"}), BILLHOOK_TOKEN="bh_x")
+    assert answer.returncode == code
+
+
+def test_json_alone_is_on_stdout(run: Run, refusing: Any) -> None:
+    url = refusing(200, {"data": [{"key": "invoice:p:m", "status": "sent"}], "next_cursor": None})
+    answer = run("invoice", "list", "--json", BILLHOOK_API_URL=url, BILLHOOK_TOKEN="bh_x")
+    assert answer.returncode == Exit.OK
+    assert json.loads(answer.stdout) == [{"key": "invoice:p:m", "status": "sent"}]
+    assert answer.stderr == ""
+
+
+def test_outside_text_cannot_steer_the_terminal(run: Run, refusing: Any) -> None:
+    url = refusing(200, {"data": [{"key": "k", "waiting_for": "\x1b[2Jgone"}], "next_cursor": None})
+    answer = run("invoice", "list", BILLHOOK_API_URL=url, BILLHOOK_TOKEN="bh_x")
+    assert "\x1b" not in answer.stdout
+
+
+def test_credentials_of_the_data_directory_are_used(run: Run, refusing: Any, tmp_path: Path) -> None:
+    url = refusing(200, {"data": [], "next_cursor": None})
+    (tmp_path / "credentials.env").write_text(f"BILLHOOK_API_URL={url}\nBILLHOOK_TOKEN=bh_kept\n")
+    assert run("events", "list", "--json").stdout.strip() == "[]"
+
+
+def test_fields_names_the_owner_of_each_field(run: Run) -> None:
+    found = {one["field"]: one["owner"] for one in json.loads(run("fields", "--json").stdout)}
+    assert found["po_number"] == "recipient"
+    assert found["number"] == "invoicing_api"
+
+
+def test_a_token_is_made_listed_and_revoked_without_showing_it_again(run: Run) -> None:
+    assert run("db", "upgrade").returncode == Exit.OK
+    made = run("token", "create", "maria", "--scope", "approve")
+    assert made.returncode == Exit.OK, made.stderr
+    listed = run("token", "list", "--json")
+    assert [one["name"] for one in json.loads(listed.stdout)] == ["maria"]
+    assert made.stdout.strip() not in listed.stdout
+    assert run("token", "revoke", "maria").returncode == Exit.OK
+    assert run("token", "revoke", "maria").returncode == Exit.NOT_FOUND
+
+
+def test_an_unknown_scope_is_refused_naming_those_there_are(run: Run) -> None:
+    answer = run("token", "create", "maria", "--scope", "everything")
+    assert answer.returncode == Exit.USAGE
+    assert "approve" in answer.stderr
+
+
+def test_doctor_says_item_by_item_what_is_missing(run: Run) -> None:
+    answer = run("doctor", "--json", TEMPORAL_ADDRESS="127.0.0.1:9", BILLHOOK_SMTP_URL="smtp://127.0.0.1:9")
+    assert answer.returncode == Exit.NOT_IN_ORDER, answer.stderr
+    found = {one["item"]: one for one in json.loads(answer.stdout)}
+    assert found["python"]["state"] == "ok"
+    for item in ("database", "temporal", "invoicing API", "smtp", "webhook secrets"):
+        assert found[item]["state"] == "failed"
+        assert found[item]["next_step"]
