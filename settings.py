@@ -14,6 +14,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from billing.errors import BadInput
+from billing.policy import Policy
+
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+asyncpg",
@@ -85,3 +88,14 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Raises pydantic.ValidationError naming the setting that cannot be used."""
     return Settings()
+
+
+def load_policy(settings: Settings) -> Policy:
+    """The policy that the settings name, the built-in one where they name none. Raises BadInput naming the key."""
+    if settings.policy_file is None:
+        return Policy.parse("")
+    try:
+        text = settings.policy_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("policy_file", f"{settings.policy_file} cannot be read: {error}") from error
+    return Policy.parse(text)

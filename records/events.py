@@ -20,7 +20,7 @@ _V = table(EventRow)
 
 
 class StoredEvent(BaseModel):
-    """An event with what became of it."""
+    """An event with what became of it, without its raw body."""
 
     id: str
     source: str
@@ -33,7 +33,6 @@ class StoredEvent(BaseModel):
     reason: str
     attempts: int
     next_attempt_at: datetime | None
-    event: InvoiceEvent
 
 
 class EventPage(BaseModel):
@@ -59,11 +58,11 @@ async def accept(s: AsyncSession, source: str, event: InvoiceEvent, raw: bytes) 
     return await affected(s, insert(s, EventRow).values(values).on_conflict_do_nothing()) == 1
 
 
-async def pending(s: AsyncSession, limit: int, at: datetime) -> list[StoredEvent]:
+async def pending(s: AsyncSession, limit: int, at: datetime) -> list[EventRow]:
     """What is due for delivery at `at`, oldest first."""
     due = or_(_V.c.next_attempt_at.is_(None), _V.c.next_attempt_at <= at)
     query = select(_V).where(_V.c.fate == Fate.PENDING.value, due).order_by(_V.c.received_at).limit(limit)
-    return [_stored(row) for row in (await s.execute(query)).mappings()]
+    return [EventRow(**row) for row in (await s.execute(query)).mappings()]
 
 
 async def mark(
@@ -90,9 +89,9 @@ async def requeue(s: AsyncSession, event_id: str) -> bool:
     return await affected(s, unstated.values(values)) > 0
 
 
-async def get_event(s: AsyncSession, event_id: str) -> StoredEvent | None:
+async def get_event(s: AsyncSession, event_id: str) -> EventRow | None:
     row = (await s.execute(select(_V).where(_V.c.id == event_id).limit(1))).mappings().one_or_none()
-    return None if row is None else _stored(row)
+    return None if row is None else EventRow(**row)
 
 
 async def list_events(
@@ -121,5 +120,4 @@ async def list_events(
 
 
 def _stored(row: Any) -> StoredEvent:
-    columns = {name: row[name] for name in StoredEvent.model_fields if name != "event"}
-    return StoredEvent(**columns, event=InvoiceEvent.model_validate_json(row["raw"]))
+    return StoredEvent(**{name: row[name] for name in StoredEvent.model_fields})

@@ -78,7 +78,7 @@ class InvoiceView(BaseModel):
     key: str
     motion: str
     customer_id: str
-    status: str
+    status: Status
     currency: str
     total: str
     total_minor: int

@@ -90,7 +90,7 @@ async def test_the_workflows_word_on_an_event_outlasts_the_dispatchers(db: Datab
     async with db.session() as s:
         stored = await events.get_event(s, "evt_1")
     assert stored is not None
-    assert stored.fate is Fate.APPLIED
+    assert stored.fate == Fate.APPLIED
 
 
 async def test_the_assessment_shown_is_that_of_the_present_revision(db: Database) -> None:

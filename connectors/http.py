@@ -1,0 +1,134 @@
+"""Every outside call over HTTP: one client per process, and one kind of failure that says what a retry needs to know.
+
+CallFailed   the call did not succeed: a status, or nothing heard at all
+BadAnswer    it succeeded and the answer makes no sense; asking again will not help
+"""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+
+TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0, pool=20.0)
+# Under the activities' start-to-close of 30 s, so that the cause shows as ours and not as a lost worker.
+LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=30.0)
+# As many as a worker runs activities; kept idle for less than servers usually keep theirs.
+MAX_ANSWER: Final = 4 * 1024 * 1024
+# Bytes. The longest list page of whole invoices is well below it.
+_EXCERPT: Final = 300
+_UNREACHED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_OK: Final = range(200, 300)
+
+
+class CallFailed(Exception):
+    """A call that did not succeed.
+
+    `status` is None where no answer was heard; `reached` is False only if the request surely never arrived.
+    `retry_after` is what the other side asked us to wait, `field` what it complained about, `excerpt` its own words.
+    """
+
+    def __init__(
+        self,
+        call: str,
+        *,
+        status: int | None = None,
+        reached: bool = True,
+        retry_after: timedelta | None = None,
+        field: str | None = None,
+        excerpt: str = "",
+    ) -> None:
+        heard = f"answered {status}" if status is not None else "gave no answer" if reached else "could not be reached"
+        super().__init__(f"{call} {heard}" + (f" on {field}" if field else "") + (f": {excerpt}" if excerpt else ""))
+        self.status = status
+        self.reached = reached
+        self.retry_after = retry_after
+        self.field = field
+        self.excerpt = excerpt
+
+
+class BadAnswer(Exception):
+    """The other side answered success with something that cannot be right. Names the call and the first bad field."""
+
+    def __init__(self, call: str, why: str) -> None:
+        super().__init__(f"{call} answered what cannot be right: {why}")
+
+
+def build_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """The shared client: explicit timeouts and limits, no redirects (a write must not be repeated elsewhere)."""
+    return httpx.AsyncClient(
+        timeout=TIMEOUT,
+        limits=LIMITS,
+        follow_redirects=False,
+        transport=transport,
+        headers={"User-Agent": "billhook"},
+    )
+
+
+async def call(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    headers: dict[str, str],
+    params: dict[str, Any] | None = None,
+    json: Any = None,
+) -> bytes:
+    """The body of a 2xx answer. Raises CallFailed, BadAnswer for a body over MAX_ANSWER; neither shows a header."""
+    words = f"{method} {httpx.URL(url).path}"
+    try:
+        async with client.stream(method, url, headers=headers, params=params, json=json) as response:
+            body = await _read(response, words)
+    except httpx.HTTPError as error:
+        reached = not isinstance(error, _UNREACHED)
+        raise CallFailed(words, reached=reached, excerpt=type(error).__name__) from error
+    if response.status_code not in _OK:
+        raise _refusal(words, response, body)
+    return body
+
+
+async def _read(response: httpx.Response, words: str) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_ANSWER:
+            raise BadAnswer(words, f"more than {MAX_ANSWER} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _refusal(words: str, response: httpx.Response, body: bytes) -> CallFailed:
+    error, field = _told(body)
+    return CallFailed(
+        words,
+        status=response.status_code,
+        retry_after=parse_retry_after(response.headers.get("retry-after"), datetime.now(UTC)),
+        field=field,
+        excerpt=error,
+    )
+
+
+def _told(body: bytes) -> tuple[str, str | None]:
+    """What `{"error", "field"}` says, or the beginning of whatever else came."""
+    try:
+        parsed = httpx.Response(200, content=body).json()
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        return body[:_EXCERPT].decode(errors="replace"), None
+    field = parsed.get("field")
+    return str(parsed.get("error", ""))[:_EXCERPT], field[:100] if isinstance(field, str) else None
+
+
+def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
+    """A Retry-After header, seconds or an HTTP date (RFC 9110, 10.2.3), as the time to wait; None if it is neither."""
+    if value is None:
+        return None
+    try:
+        if value.strip().isascii() and value.strip().isdigit():
+            return timedelta(seconds=int(value))
+        at = parsedate_to_datetime(value)
+        return max(timedelta(), (at if at.tzinfo else at.replace(tzinfo=UTC)) - now)
+    except (ValueError, OverflowError):
+        return None
