@@ -8,7 +8,8 @@ that comes twice by its id, and starts are deduplicated by key.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -18,8 +19,8 @@ from temporalio.service import RPCError
 
 from billing.intent import Intent
 from records import events, intents
-from records.events import StoredEvent
 from records.session import Database
+from records.tables import EventRow
 from starter import client as temporal
 from starter.client import Engine, EngineUnreachable
 from starter.routing import Router, Verdict, Waits
@@ -66,6 +67,7 @@ class Dispatcher:
         self._held: set[str] = set()
         self._started: set[str] = set()
         self._slots = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._away = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -130,6 +132,7 @@ class Dispatcher:
 
     async def pass_once(self, *, sweep: bool = True) -> bool:
         """Mark what runs, start what does not (when sweeping), deliver what is due. True if a batch was full."""
+        self._away = False
         await self._mark_started()
         if sweep:
             await self._start_registered()
@@ -160,24 +163,26 @@ class Dispatcher:
         await self._mark_started()
 
     async def _start(self, intent: Intent) -> None:
-        async with self._slots:
+        async with self._turn() as is_on:
+            if not is_on:
+                return
             created = await temporal.start_invoice(await self._engine.client(), intent, self._task_queue)
         self._started.add(intent.key)
         log.info("started_by_sweep", key=intent.key, created=created)
 
-    async def _deliver_all(self, due: list[StoredEvent]) -> None:
-        groups: dict[str, list[StoredEvent]] = defaultdict(list)
+    async def _deliver_all(self, due: list[EventRow]) -> None:
+        groups: dict[str, list[EventRow]] = defaultdict(list)
         for row in due:
             groups[row.reference or row.invoice_id].append(row)
         await self._side_by_side(self._deliver(group) for group in groups.values())
 
-    async def _deliver(self, group: list[StoredEvent]) -> None:
+    async def _deliver(self, group: list[EventRow]) -> None:
         """One invoice's events, in order. One that has to wait holds back those behind it."""
-        verdicts: list[tuple[StoredEvent, Verdict]] = []
+        verdicts: list[tuple[EventRow, Verdict]] = []
         try:
-            async with self._slots:
+            async with self._turn() as is_on:
                 held: Verdict | None = None
-                for row in group:
+                for row in group if is_on else ():
                     verdict = held or await self._router.settle(row)
                     verdicts.append((row, verdict))
                     held = verdict if isinstance(verdict, Waits) else None
@@ -185,7 +190,7 @@ class Dispatcher:
             # What was signalled is marked even if a later event of the group met trouble.
             await self._mark(verdicts)
 
-    async def _mark(self, verdicts: list[tuple[StoredEvent, Verdict]]) -> None:
+    async def _mark(self, verdicts: list[tuple[EventRow, Verdict]]) -> None:
         if not verdicts:
             return
         async with self._database.transaction() as session:
@@ -196,9 +201,19 @@ class Dispatcher:
                     session, row.id, verdict.fate, verdict.reason, attempts=attempts, next_attempt_at=until
                 )
         for row, verdict in verdicts:
-            log.info("event", id=row.id, type=row.type, fate=verdict.fate.value, reason=verdict.reason)
+            log.info("event_settled", id=row.id, type=row.type, fate=verdict.fate.value, reason=verdict.reason)
             if self._watcher:
                 self._watcher.fate(verdict.fate.value)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[bool]:
+        """One of the slots; False once this pass found Temporal away, so that the rest need not find out too."""
+        async with self._slots:
+            try:
+                yield not self._away
+            except (EngineUnreachable, TimeoutError):
+                self._away = True
+                raise
 
     async def _side_by_side(self, tasks: Iterable[Coroutine[None, None, None]]) -> None:
         """All of them; then the first trouble, if any, so that one invoice's trouble stops no other."""

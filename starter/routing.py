@@ -12,11 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from billing.events import EventType, InvoiceEvent
 from billing.record import Fate, Status
 from records import intents, invoices
-from records.events import StoredEvent
 from records.session import Database
+from records.tables import EventRow
 from records.views import InvoiceView
 from starter import client as temporal
 from starter.client import Engine, NoSuchWorkflow
+from starter.intake import Malformed, read_event
 
 _REFUSED: Final = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION})
 
@@ -47,9 +48,13 @@ class Router:
     def __init__(self, database: Database, engine: Engine, pauses: tuple[timedelta, ...]) -> None:
         self._database, self._engine, self._pauses = database, engine, pauses
 
-    async def settle(self, row: StoredEvent) -> Verdict:
+    async def settle(self, row: EventRow) -> Verdict:
         """Signals if that is due. Raises EngineUnreachable and what the database raises; then nothing was settled."""
-        event = row.event
+        try:
+            event = read_event(row.raw)
+        except Malformed as error:
+            # Stored by an earlier release that read more.
+            return Settled(Fate.QUARANTINED, f"it cannot be read: {error.detail}")
         if event.type == EventType.PAID:
             return Settled(Fate.IGNORED, "payments are not Billhook's to follow")
         if event.type not in temporal.SIGNALS:
@@ -76,7 +81,7 @@ class Router:
         view = await self._view(key)
         return view is not None and event.data.version <= view.version
 
-    async def _signal(self, key: str, event: InvoiceEvent, row: StoredEvent) -> Verdict:
+    async def _signal(self, key: str, event: InvoiceEvent, row: EventRow) -> Verdict:
         try:
             await temporal.signal_event(await self._engine.client(), key, event)
         except NoSuchWorkflow:
@@ -87,7 +92,7 @@ class Router:
             raise
         return Settled(Fate.DELIVERED)
 
-    async def _without_workflow(self, key: str, row: StoredEvent) -> Verdict:
+    async def _without_workflow(self, key: str, row: EventRow) -> Verdict:
         """Ended, not started yet, or gone."""
         view = await self._view(key)
         if view is not None and Status(view.status).is_end:
@@ -102,7 +107,7 @@ class Router:
         async with self._database.session() as session:
             return await invoices.get_view(session, key)
 
-    def _unclaimed(self, row: StoredEvent, reason: str) -> Verdict:
+    def _unclaimed(self, row: EventRow, reason: str) -> Verdict:
         if row.attempts >= len(self._pauses):
             return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts")
         return Waits(datetime.now(UTC) + self._pauses[row.attempts], reason)

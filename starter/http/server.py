@@ -23,7 +23,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
 def _bound(host: str, port: int) -> socket.socket:
     """Bound here, since uvicorn would end the process instead of saying so."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named: asyncio turns Nagle's delay off only on a socket that says it is TCP.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))

@@ -61,6 +61,6 @@ async def replay(event_id: str, parts: UseParts) -> StoredEvent:
     if event is None:
         raise NotFound(f"no event {event_id!r}", next_step="the events are listed by GET /events")
     if not requeued:
-        raise Conflict(f"event {event_id} is {event.fate.value} already", next_step="its invoice has counted it")
+        raise Conflict(f"event {event_id} is {event.fate} already", next_step="its invoice has counted it")
     parts.dispatcher.wake()
-    return event
+    return StoredEvent.model_validate(event.model_dump(include=set(StoredEvent.model_fields)))
