@@ -83,9 +83,9 @@ class BeancountJournal:
 
     def _append(self, journal: IO[bytes], posting: Posting) -> None:
         new = [line for name, line in directives(posting) if name not in self._known.opened]
-        text = transaction(posting, new)
-        if self._known.offset == 0:
-            text = HEADER + text
+        # The header goes inside the first block's marks: torn there, it is cut off and written again with it.
+        header = [HEADER] if self._known.offset <= 1 else []
+        text = transaction(posting, [*header, *new])
         journal.seek(0, os.SEEK_END)
         journal.write(text.encode())
         journal.flush()

@@ -5,14 +5,14 @@ import importlib
 import pkgutil
 import re
 
-import billing
-import records
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from pydantic import BaseModel
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
+import billing
+import records
 from records import migrate
 from records.session import Database
 
