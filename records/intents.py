@@ -39,7 +39,9 @@ def _insert(s: AsyncSession, intent: Intent) -> Executable:
     }
     columns = [literal(value, _N.c[name].type) for name, value in values.items()]
     rows = select(_C.c.id, *columns).where(_C.c.id == intent.customer_id)
-    return insert(s, IntentRow).from_select(["customer_id", *values], rows).on_conflict_do_nothing(index_elements=["key"])
+    return (
+        insert(s, IntentRow).from_select(["customer_id", *values], rows).on_conflict_do_nothing(index_elements=["key"])
+    )
 
 
 async def get_intent(s: AsyncSession, key: str) -> Intent | None:
