@@ -111,7 +111,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
         http: httpx.AsyncClient = await stack.enter_async_context(build_client())
         yield Parts(
             database=database,
-            invoicing=Jupiter(http, settings.jupiter_url, settings.jupiter_api_key),
+            invoicing=Jupiter(http, settings.jupiter_url, settings.jupiter_api_key, wire=settings.jupiter_wire),
             mailer=SmtpMailer(settings.smtp_url, settings.mail_from),
             crm=BuiltinCrm(database),
             accounting=BeancountJournal(settings.ledger),

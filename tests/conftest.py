@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from starter.embedded.stack import DYNAMIC_CONFIG
 from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack
 
 
@@ -28,7 +29,11 @@ def temporal_address() -> Iterator[str]:
             WorkflowEnvironment.start_local(
                 dev_server_existing_path=program("temporal"),
                 search_attributes=SEARCH_ATTRIBUTES,
-                dev_server_extra_args=["--dynamic-config-value", "frontend.namespaceRPS=10000"],
+                dev_server_extra_args=[
+                    word
+                    for name, value in DYNAMIC_CONFIG.items()
+                    for word in ("--dynamic-config-value", f"{name}={value}")
+                ],
             )
         )
         yield server.client.service_client.config.target_host

@@ -1,7 +1,6 @@
 """The whole of Billhook in one process for a test: only the ports are free ones, everything that listens is real."""
 
 import asyncio
-import re
 import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,8 +12,8 @@ from typing import Any, Final
 
 import httpx
 import uvicorn
-from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
+from aiosmtpd.smtp import SMTP
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -45,10 +44,12 @@ PATIENCE_S: Final = 20.0
 async def assert_eventually(check: Callable[[], Awaitable[Any]], patience_s: float = PATIENCE_S) -> Any:
     """The first true answer of `check`; fails with the last answer when patience runs out."""
     last: Any = None
+    pause = 0.01
     try:
         async with asyncio.timeout(patience_s):
             while not (last := await check()):
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, 0.5)
     except TimeoutError:
         raise AssertionError(f"it never came true; last answer {last!r}") from None
     return last
@@ -111,7 +112,7 @@ class Stack:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def until(self, key: str, *statuses: str) -> dict[str, Any]:
+    async def until(self, key: str, *statuses: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """The invoice once it is in one of `statuses`."""
 
         async def look() -> dict[str, Any] | None:
@@ -119,7 +120,7 @@ class Stack:
             return found if found["status"] in statuses else None
 
         try:
-            found: dict[str, Any] = await assert_eventually(look)
+            found: dict[str, Any] = await assert_eventually(look, patience_s)
         except AssertionError:
             raise AssertionError(f"{key} never became {statuses}: {await self.invoice(key)}") from None
         return found
@@ -196,11 +197,10 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
     """`changes` override settings; `worker_options` go to the worker."""
     worker_options = changes.pop("worker_options", {})
     async with AsyncExitStack() as around:
-        sandbox_socket, api_socket = listening(), listening()
+        sandbox_socket, api_socket = around.enter_context(listening()), around.enter_context(listening())
         mailbox = Mailbox()
-        smtp = Controller(mailbox, hostname="127.0.0.1", port=0)
-        smtp.start()
-        around.callback(smtp.stop)
+        smtp = await asyncio.get_running_loop().create_server(lambda: SMTP(mailbox), "127.0.0.1", 0)
+        around.callback(smtp.close)
         given = {
             "data_dir": folder,
             "database_url": f"sqlite:///{folder / 'billhook.db'}",
@@ -208,14 +208,14 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
             "jupiter_api_key": SecretStr(API_KEY),
             "webhook_secrets": SecretStr(WEBHOOK_SECRET),
             "public_url": url_of(api_socket),
-            "smtp_url": f"smtp://127.0.0.1:{smtp.server.sockets[0].getsockname()[1]}",
+            "smtp_url": f"smtp://127.0.0.1:{smtp.sockets[0].getsockname()[1]}",
             "task_queue": f"billhook-{uuid.uuid4().hex[:8]}",
         }
         settings = Settings(**(given | changes))
         database = Database(settings.database)
         around.push_async_callback(database.close)
         await database.upgrade()
-        client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+        client = await _connect(temporal_address)
         sandbox = SandboxConfig(
             database=folder / "sandbox.db",
             api_key=API_KEY,
@@ -242,8 +242,5 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
         yield stack
 
 
-def link_in(text: str) -> str:
-    """The first address in a mail."""
-    found = re.search(r"http://\S+", text)
-    assert found, text
-    return found.group()
+async def _connect(address: str) -> Client:
+    return await Client.connect(address, data_converter=pydantic_data_converter)
