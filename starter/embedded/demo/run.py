@@ -104,7 +104,8 @@ async def _compared(
 ) -> list[str]:
     journal = bookkeeping.journal(stack)
     books = compare.totals(invoices, audit, journal)
-    console = Console(file=sys.stdout)
+    # Piped into a file there is no terminal to fit into.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
     show.invoices(console, invoices)
     show.totals(console, books)
     refused = await bookkeeping.bean_check(journal)
