@@ -1,0 +1,228 @@
+"""The policy: who goes out by itself, who waits and why, who may decide, and a file whose mistakes are named."""
+
+import tomllib
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.errors import BadInput
+from billing.intent import Motion
+from billing.money import Money
+from billing.policy import Assessment, History, Policy, Segment, assess
+
+NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
+EXAMPLE = Path(__file__).parents[2] / "examples" / "policy.toml"
+LIVE = ["dana", "robin", "kim"]
+
+
+def usd(text: str) -> Money:
+    return Money.parse(text, "USD")
+
+
+def of(policy: Policy, total: Money, history: History | None = None, now: datetime = NOW) -> Assessment:
+    return assess(policy, motion=Motion.MILESTONE, total=total, history=history or History(), now=now)
+
+
+def rules(assessment: Assessment) -> list[str]:
+    return [reason.rule for reason in assessment.reasons]
+
+
+@pytest.mark.parametrize(("text", "automatic"), [("25000.00", True), ("25000.01", False), ("0.00", True)])
+def test_a_total_of_exactly_the_threshold_goes_out_and_a_cent_more_waits(text: str, automatic: bool) -> None:
+    assert of(Policy(), usd(text)).automatic is automatic
+
+
+@given(st.integers(0, 10**10), st.sampled_from(["JPY", "USD", "KWD", "UYW"]))
+def test_a_currency_not_listed_has_the_default_threshold_in_its_own_units(minor: int, currency: str) -> None:
+    total = Money(minor=minor, currency=currency)
+    assert of(Policy(), total).automatic == (total.major <= Decimal("25000.00"))
+
+
+def test_a_listed_currency_has_its_own_threshold_and_the_others_keep_the_default() -> None:
+    policy = Policy.parse('[thresholds]\nJPY = "3500000"')
+    assert of(policy, Money.parse("3500000", "JPY")).automatic
+    assert not of(policy, Money.parse("3500001", "JPY")).automatic
+    assert of(policy, usd("25000.00")).automatic
+    assert not of(policy, usd("25000.01")).automatic
+    assert not of(Policy.parse('[thresholds]\ndefault = "0"'), usd("0.01")).automatic
+
+
+@pytest.mark.parametrize(
+    ("segment", "issued", "waits"),
+    [("enterprise", 0, True), ("enterprise", 1, False), ("standard", 0, False)],
+)
+def test_the_first_invoice_to_an_enterprise_customer_waits(segment: str, issued: int, waits: bool) -> None:
+    history = History(segment=Segment(segment), invoices_issued=issued)
+    assert rules(of(Policy(), usd("10.00"), history)) == (["first_enterprise_invoice"] if waits else [])
+    off = Policy.parse("[first_enterprise_invoice]\nask = false")
+    assert of(off, usd("10.00"), history).automatic
+
+
+@pytest.mark.parametrize(("days_ago", "waits"), [((400,), False), ((365,), True), ((10, 400), True), ((), False)])
+def test_a_customer_who_asked_for_changes_lately_waits(days_ago: tuple[int, ...], waits: bool) -> None:
+    history = History(change_requests=tuple(NOW - timedelta(days=days) for days in days_ago))
+    assert rules(of(Policy(), usd("10.00"), history)) == (["change_history"] if waits else [])
+
+
+def test_how_many_changes_and_how_lately_is_the_policy_s_to_say() -> None:
+    history = History(change_requests=(NOW - timedelta(days=5), NOW - timedelta(days=20)))
+    assert of(Policy.parse("[change_history]\ncount = 3"), usd("10.00"), history).automatic
+    assert of(Policy.parse("[change_history]\ncount = 2\ndays = 10"), usd("10.00"), history).automatic
+    assert of(Policy.parse("[change_history]\ncount = 0"), usd("10.00"), history).automatic
+    assert not of(Policy.parse("[change_history]\ncount = 2\ndays = 30"), usd("10.00"), history).automatic
+
+
+def test_every_reason_is_given_in_words_that_carry_the_figures() -> None:
+    history = History(segment=Segment.ENTERPRISE, change_requests=(NOW - timedelta(days=5), NOW - timedelta(days=20)))
+    found = of(Policy(), usd("25000.01"), history)
+    assert rules(found) == ["over_threshold", "first_enterprise_invoice", "change_history"]
+    threshold, first, changes = (reason.text for reason in found.reasons)
+    assert "25,000.01 USD" in threshold
+    assert "25,000.00 USD" in threshold
+    assert "first invoice to an enterprise customer" in first
+    assert "2 times" in changes
+    assert "2026-11-15" in changes
+
+
+def test_an_assessment_keeps_the_policy_s_hash_and_what_it_saw() -> None:
+    policy = Policy()
+    found = of(policy, usd("12.50"), History(invoices_issued=4))
+    assert found.policy_hash == policy.content_hash
+    assert found.inputs["total_minor"] == 1250
+    assert found.inputs["threshold"] == "25000.00"
+    assert found.inputs["invoices_issued"] == 4
+
+
+@given(st.integers(0, 10**8), st.integers(0, 3), st.sampled_from(Segment), st.lists(st.integers(0, 500), max_size=4))
+def test_it_is_automatic_if_and_only_if_there_is_no_reason(
+    minor: int, issued: int, segment: Segment, days: list[int]
+) -> None:
+    history = History(
+        invoices_issued=issued, segment=segment, change_requests=tuple(NOW - timedelta(days=n) for n in days)
+    )
+    found = of(Policy(), Money(minor=minor, currency="USD"), history)
+    assert found.automatic == (not found.reasons)
+    assert (found.remind_at is None) == found.automatic
+    assert Assessment.model_validate_json(found.model_dump_json()) == found
+
+
+def test_an_open_approval_is_reminded_escalated_and_expires_in_business_hours() -> None:
+    found = of(Policy(), usd("25000.01"))
+    assert found.remind_at == datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert found.escalate_at == datetime(2026, 11, 24, 16, tzinfo=UTC)
+    assert found.expire_at == datetime(2026, 12, 4, 16, tzinfo=UTC)
+
+
+def test_a_step_of_no_hours_is_left_out() -> None:
+    policy = Policy.parse(
+        "[approval]\nremind_after_hours = 0\n[follow_up]\nafter_days = 0\n[cases]\nremind_after_hours = 0"
+    )
+    found = of(policy, usd("25000.01"))
+    assert found.remind_at is None
+    assert found.escalate_at is not None
+    assert found.follow_up_after is None
+    assert found.follow_up_at(NOW) is None
+    assert found.case_times(NOW).remind_at is None
+
+
+def test_a_case_is_due_in_business_hours_and_a_follow_up_waits_for_an_hour_when_people_work() -> None:
+    found = of(Policy(), usd("10.00"))
+    times = found.case_times(NOW)
+    assert times.remind_at == datetime(2026, 11, 23, 16, tzinfo=UTC)
+    assert times.deadline == datetime(2026, 11, 24, 16, tzinfo=UTC)
+    assert found.follow_up_at(datetime(2026, 11, 18, 3, tzinfo=UTC)) == datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+def test_a_case_goes_to_its_owner_and_without_one_to_the_assignee() -> None:
+    assert of(Policy.parse('[approval]\nassignee = "dana"'), usd("10.00")).case_owner == "dana"
+    both = Policy.parse('[approval]\nassignee = "dana"\n[cases]\nowner = "kim"')
+    assert of(both, usd("10.00")).case_owner == "kim"
+
+
+def may(policy: Policy, actor: str, total: str = "30000.00", triggered_by: str = "pm-tool") -> str:
+    return policy.may_approve(actor, total=usd(total), triggered_by=triggered_by, live_approvers=LIVE)
+
+
+def test_without_a_list_every_live_approver_may_and_nobody_else() -> None:
+    assert may(Policy(), "dana") == ""
+    assert "no approver" in may(Policy(), "mallory")
+    assert "no approver" in may(Policy(), "")
+
+
+def test_nobody_approves_what_he_triggered_himself() -> None:
+    assert "triggered" in may(Policy(), "dana", triggered_by="dana")
+    named = Policy.parse('[[approvers]]\nname = "dana"')
+    assert "triggered" in may(named, "dana", triggered_by="dana")
+
+
+def test_a_list_narrows_the_live_approvers_and_gives_nobody_a_token() -> None:
+    policy = Policy.parse('[[approvers]]\nname = "dana"\n[[approvers]]\nname = "gone"')
+    assert may(policy, "dana") == ""
+    assert "does not name robin" in may(policy, "robin")
+    assert "no approver" in may(policy, "gone")
+
+
+@pytest.mark.parametrize(("total", "allowed"), [("50000.00", True), ("50000.01", False)])
+def test_an_approver_s_limit_is_what_he_may_still_approve(total: str, allowed: bool) -> None:
+    policy = Policy.parse('[[approvers]]\nname = "dana"\nlimits = { USD = "50000.00" }')
+    assert (may(policy, "dana", total) == "") is allowed
+    euros = policy.may_approve("dana", total=Money.parse("1.00", "EUR"), triggered_by="", live_approvers=LIVE)
+    assert "no limit in EUR" in euros
+
+
+def test_the_hash_names_what_a_policy_says_and_not_how_it_is_laid_out() -> None:
+    assert Policy.parse("# nothing but a remark\n").content_hash == Policy().content_hash
+    assert Policy.parse("[change_history]\ncount = 1").content_hash == Policy().content_hash
+    assert Policy.parse("[change_history]\ncount = 2").content_hash != Policy().content_hash
+    assert Policy.parse('[business_hours]\nholidays = "DE"').content_hash != Policy().content_hash
+
+
+def test_the_example_is_valid_and_shows_every_section() -> None:
+    text = EXAMPLE.read_text()
+    Policy.parse(text)
+    assert set(tomllib.loads(text)) | {"approvers"} == set(Policy.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "line"),
+    [
+        ("[thresholds]\n\nJPY = 3500000", "thresholds.JPY", 3),
+        ("[thresholds]\nUSD = 25000.00", "thresholds.USD", 2),
+        ('[thresholds]\nJPY = "1.5"', "thresholds.JPY", 2),
+        ('[thresholds]\nUSD = "-1"', "thresholds.USD", 2),
+        ('[thresholds]\nUSD = "1,000"', "thresholds.USD", 2),
+        ('[thresholds]\nXAU = "1"', "thresholds.XAU", 2),
+        ('thresholds = { usd = "1" }', "thresholds.usd", 1),
+        ('thresholds.usd = "1"', "thresholds.usd", 1),
+        ('[thresholds]\ndefault = ""', "thresholds.default", 2),
+        ('\n[treshold]\nUSD = "1"', "treshold", 2),
+        ("[approval]\n# a remark\nremind_after = 4", "approval.remind_after", 3),
+        ('[approval]\nremind_after_hours = "4"', "approval.remind_after_hours", 2),
+        ("[approval]\nremind_after_hours = -1", "approval.remind_after_hours", 2),
+        ("[approval]\nremind_after_hours = 1.5", "approval.remind_after_hours", 2),
+        ("[first_enterprise_invoice]\nask = 1", "first_enterprise_invoice.ask", 2),
+        ("[cases]\ndeadline_hours = 0", "cases.deadline_hours", 2),
+        ('[[approvers]]\nname = "a"\n[[approvers]]\nname = "a"', "approvers.1.name", 4),
+        ('[[approvers]]\nname = "a"\n[[approvers]]\nname = "b"\nlimits = { USD = "x" }', "approvers.1.limits.USD", 5),
+        ('[approval]\nassignee = "b"\n[[approvers]]\nname = "a"', "approval.assignee", 2),
+        ('[business_hours]\nzone = "Mars/Olympus"', "business_hours.zone", 2),
+        ('[business_hours]\nholidays = "QQ"', "business_hours.holidays", 2),
+        ("[business_hours]\nopens = 9", "business_hours.opens", 2),
+        ('[business_hours]\nweekdays = ["mon", "tues"]', "business_hours.weekdays.1", 2),
+        ("[business_hours]\nopens = 17:00:00\ncloses = 09:00:00", "business_hours", 1),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_by_key_and_line(text: str, field: str, line: int) -> None:
+    with pytest.raises(BadInput, match=rf"\(line {line}\)") as refusal:
+        Policy.parse(text)
+    assert refusal.value.field == field
+
+
+def test_a_file_that_is_no_toml_is_refused_with_its_line() -> None:
+    with pytest.raises(BadInput, match="line 2") as refusal:
+        Policy.parse("[thresholds]\nUSD = = 1\n")
+    assert refusal.value.field == "policy"
