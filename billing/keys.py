@@ -4,6 +4,7 @@ A key says which billing event an invoice stands for; it is the workflow id, the
 every `Idempotency-Key`. Nothing here reads a clock, an attempt or a run id.
 """
 
+import hashlib
 import re
 from typing import Final
 
@@ -13,8 +14,10 @@ ID_PATTERN: Final = r"[A-Za-z0-9_.-]{1,100}"
 # No colon: a key takes apart one way only.
 RESERVED_MILESTONES: Final = frozenset({"completed", "overage"})
 # The words that other motions put in a milestone's place.
+LONGEST_STEP_KEY: Final = 255
+# What providers take as an Idempotency-Key; two ids of 100 characters and a long step would pass it.
 _ID: Final = re.compile(ID_PATTERN)
-_PERIOD: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_PERIOD: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 def checked_id(value: str, field: str) -> str:
@@ -56,5 +59,12 @@ def usage_key(subscription_id: str, period: str) -> str:
 
 
 def step_key(key: str, step: str, version: int | None = None) -> str:
-    """The `Idempotency-Key` of one step: `{key}:{step}` or `{key}:{step}:v{n}`, the same over every retry."""
-    return f"{key}:{step}" if version is None else f"{key}:{step}:v{version}"
+    """The `Idempotency-Key` of one step: `{key}:{step}` or `{key}:{step}:v{n}`, the same over every retry.
+
+    Where that is longer than providers take, the key's middle gives way to its hash; start and step stay readable.
+    """
+    tail = f":{step}" if version is None else f":{step}:v{version}"
+    if len(key) + len(tail) <= LONGEST_STEP_KEY:
+        return key + tail
+    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return f"{key[: LONGEST_STEP_KEY - len(tail) - len(digest) - 1]}~{digest}{tail}"
