@@ -171,24 +171,24 @@ class Dispatcher:
         log.info("started_by_sweep", key=intent.key, created=created)
 
     async def _deliver_all(self, due: list[EventRow]) -> None:
+        """What was settled is marked even if some met trouble; in one transaction, for SQLite has one writer."""
         groups: dict[str, list[EventRow]] = defaultdict(list)
         for row in due:
             groups[row.reference or row.invoice_id].append(row)
-        await self._side_by_side(self._deliver(group) for group in groups.values())
-
-    async def _deliver(self, group: list[EventRow]) -> None:
-        """One invoice's events, in order. One that has to wait holds back those behind it."""
         verdicts: list[tuple[EventRow, Verdict]] = []
         try:
-            async with self._turn() as is_on:
-                held: Verdict | None = None
-                for row in group if is_on else ():
-                    verdict = held or await self._router.settle(row)
-                    verdicts.append((row, verdict))
-                    held = verdict if isinstance(verdict, Waits) else None
+            await self._side_by_side(self._deliver(group, verdicts) for group in groups.values())
         finally:
-            # What was signalled is marked even if a later event of the group met trouble.
             await self._mark(verdicts)
+
+    async def _deliver(self, group: list[EventRow], verdicts: list[tuple[EventRow, Verdict]]) -> None:
+        """One invoice's events, in order. One that has to wait holds back those behind it."""
+        held: Verdict | None = None
+        async with self._turn() as is_on:
+            for row in group if is_on else ():
+                verdict = held or await self._router.settle(row)
+                verdicts.append((row, verdict))
+                held = verdict if isinstance(verdict, Waits) else None
 
     async def _mark(self, verdicts: list[tuple[EventRow, Verdict]]) -> None:
         if not verdicts:
@@ -201,7 +201,7 @@ class Dispatcher:
                     session, row.id, verdict.fate, verdict.reason, attempts=attempts, next_attempt_at=until
                 )
         for row, verdict in verdicts:
-            log.info("event_settled", id=row.id, type=row.type, fate=verdict.fate.value, reason=verdict.reason)
+            log.debug("event_settled", id=row.id, type=row.type, fate=verdict.fate.value, reason=verdict.reason)
             if self._watcher:
                 self._watcher.fate(verdict.fate.value)
 

@@ -7,12 +7,14 @@ import uvicorn
 
 from records.session import Database
 from settings import Settings
+from starter import logs
 from starter.client import connect
 from starter.http.app import create_app
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Run until SIGTERM or SIGINT. Raises OSError if the port cannot be had."""
+    logs.configure(settings.log_format)
     listening = _bound(host, port)
     try:
         asyncio.run(_serve(settings, listening))
