@@ -10,11 +10,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import httpx
-from connectors.beancount import BeancountJournal
-from connectors.builtin_crm import BuiltinCrm
-from connectors.http import build_client
-from connectors.jupiter import Jupiter
-from connectors.smtp import SmtpMailer
 from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -27,9 +22,14 @@ from activities.recording import RecordingInterceptor
 from activities.records import RecordActivities
 from billing.ownership import Carry
 from billing.policy import Policy
+from connectors.beancount import BeancountJournal
+from connectors.builtin_crm import BuiltinCrm
+from connectors.http import build_client
+from connectors.jupiter import Jupiter
 from connectors.ports import Accounting, Crm, Invoicing, Mailer
+from connectors.smtp import SmtpMailer
 from records.session import Database
-from settings import Settings
+from settings import Settings, load_policy
 from workflows.invoice import InvoiceWorkflow
 
 GRACE: Final = timedelta(seconds=30)
@@ -97,11 +97,6 @@ def build_worker(client: Client, parts: Parts, task_queue: str, **options: Any) 
     return Worker(client, task_queue=task_queue, **(defaults | options))
 
 
-def policy_of(settings: Settings) -> Policy:
-    """The policy that the settings name, or the defaults. Raises BadInput naming key and line, OSError."""
-    return Policy.parse(settings.policy_file.read_text()) if settings.policy_file else Policy()
-
-
 @asynccontextmanager
 async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
     """The parts that the settings name, closed again at the end."""
@@ -115,7 +110,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
             mailer=SmtpMailer(settings.smtp_url, settings.mail_from),
             crm=BuiltinCrm(database),
             accounting=BeancountJournal(settings.ledger),
-            policy=policy_of(settings),
+            policy=load_policy(settings),
             carry=Carry(settings.carry_po),
             send_by_api=settings.delivery == "api",
         )

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from connectors.http import CallFailed
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -12,6 +11,7 @@ from billing.errors import UnknownCustomer
 from billing.intent import Commercial, canonical_hash
 from billing.keys import step_key
 from billing.ownership import Carry
+from connectors.http import CallFailed
 from connectors.ports import Invoicing, Recipient, RemoteInvoice
 from records import customers
 from records.session import Database
@@ -105,6 +105,7 @@ class InvoicingActivities:
         if found.version != request.version or found.status not in _LOCKED:
             text = f"the API says V{found.version} {found.status}, the approval was for V{request.version}"
             raise ApplicationError(text, type="NotLocked", non_retryable=True)
+        _check_total(found, request.commercial)
         return signatures.Locked(
             approved_at=found.approved_at or datetime.now(UTC),
             total_minor=found.total.minor,

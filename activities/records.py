@@ -26,7 +26,7 @@ class RecordActivities:
     async def assess(self, request: signatures.Assess) -> Assessment:
         """The policy's answer on this revision, kept with its inputs."""
         async with self._database.transaction() as session:
-            history = await customers.history(session, request.customer_id)
+            history = await customers.history(session, request.customer_id, excluding=request.key)
             found = assess(
                 self._policy,
                 motion=request.motion,

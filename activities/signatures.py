@@ -129,6 +129,7 @@ class SyncFields(Request):
 class ReadLocked(Request):
     external_id: str
     version: int
+    commercial: Commercial
 
 
 class Locked(BaseModel):

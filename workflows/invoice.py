@@ -230,7 +230,12 @@ class InvoiceWorkflow:
         )
 
     def _locked_request(self) -> step.ReadLocked:
-        return step.ReadLocked(key=self._state.key, external_id=self._external_id, version=self._state.issued_version)
+        return step.ReadLocked(
+            key=self._state.key,
+            external_id=self._external_id,
+            version=self._state.issued_version,
+            commercial=self._state.commercial,
+        )
 
     def _billed_request(self) -> step.MarkBilled:
         total = self._state.commercial.total
