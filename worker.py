@@ -85,7 +85,7 @@ def build_worker(client: Client, parts: Parts, task_queue: str, **options: Any) 
         "interceptors": [RecordingInterceptor(parts.database)],
         "workflow_runner": SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(
-                "billing", "activities", "pydantic", "pydantic_core", "iso4217", "holidays"
+                "billing", "activities", "workflows", "pydantic", "pydantic_core", "iso4217", "holidays"
             )
         ),
         "max_cached_workflows": CACHED_WORKFLOWS,

@@ -9,12 +9,12 @@ any other 4xx, our own refusals       never: a person must look
 from datetime import timedelta
 from typing import Final
 
-from connectors.http import BadAnswer, CallFailed
-from connectors.smtp import MailRefused
 from pydantic import ValidationError
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from billing.errors import BillhookError
+from connectors.http import BadAnswer, CallFailed
+from connectors.smtp import MailRefused
 
 LONGEST_WAIT: Final = timedelta(hours=1)
 # What a provider may ask us to wait; a header of years must not park an invoice unseen.

@@ -30,9 +30,8 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Check a policy file and print what it says, with its content hash."""
-    from billing.policy import Policy  # noqa: PLC0415
-
     from billing.errors import BadInput  # noqa: PLC0415
+    from billing.policy import Policy  # noqa: PLC0415
 
     try:
         policy = Policy.parse(file.read_text())

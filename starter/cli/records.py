@@ -14,9 +14,10 @@ _T = TypeVar("_T")
 
 def with_database(work: "Callable[[Database], Awaitable[_T]]") -> _T:
     """The answer of `work`. Raises Stop(UNREACHABLE) where the database cannot be used."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - commands load what they need when they run
+
     from records.session import Database  # noqa: PLC0415
     from settings import load_settings  # noqa: PLC0415
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - commands load what they need when they run
 
     async def run() -> _T:
         database = Database(load_settings().database)
