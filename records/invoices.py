@@ -1,14 +1,17 @@
 """What the workflow tells us of an invoice, written so that telling it twice or late changes nothing; its reading."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import SQLModel
 
 from billing.intent import canonical_hash
 from billing.policy import Assessment
 from billing.record import InvoiceRecord, Status
-from records.sql import insert, now, page_size, returned, table, time_cursor, to_cursor
+from records.sql import insert, insert_for, now, page_size, table, time_cursor, to_cursor
 from records.tables import AssessmentRow, CaseRow, DecisionRow, EntryRow, EventRow, IntentRow, InvoiceRow
 from records.views import STATUS, CaseView, InvoiceView, Page, assemble, head_query
 
@@ -20,86 +23,103 @@ _STATE: Final = frozenset(
 _ISSUED: Final = frozenset({Status.SENT, Status.VIEWED, Status.CHANGE_REQUESTED, Status.APPROVED, Status.BILLED})
 
 
-async def save_record(s: AsyncSession, record: InvoiceRecord) -> bool:
-    """Write `record`; False if a newer one stands, whose state is then kept. Entries, decisions and fates always are.
+async def save_record(s: AsyncSession, record: InvoiceRecord) -> None:
+    """Write one record; see `save_records`."""
+    await save_records(s, [record])
 
-    A handful of statements, each only where the record carries that part: this is the hot path.
+
+async def save_records(s: AsyncSession, records: Sequence[InvoiceRecord]) -> None:
+    """Write records of any invoices. Where a newer one stands its state is kept; entries and decisions always are.
+
+    A handful of statements for all of them, each only where some record carries that part: this is the hot path.
     """
-    newest = await _save_state(s, record)
-    await _save_entries(s, record)
-    await _save_decisions(s, record)
-    await _save_cases(s, record)
-    await _save_fates(s, record)
-    return newest
+    connection = await s.connection()
+    dialect = connection.dialect.name
+    for statement, rows in (
+        (_upsert_state(dialect), [_state(record) for record in records]),
+        (_insert_new(dialect, EntryRow), [row for record in records for row in _entries(record)]),
+        (_insert_new(dialect, DecisionRow), [row for record in records for row in _decisions(record)]),
+        (_upsert_case(dialect), [row for record in records for row in _cases(record)]),
+        (_state_fate(), [row for record in records for row in _fates(record)]),
+    ):
+        if rows:
+            await connection.execute(statement, rows)
 
 
-async def _save_state(s: AsyncSession, record: InvoiceRecord) -> bool:
-    values: dict[str, Any] = {
+def _state(record: InvoiceRecord) -> dict[str, Any]:
+    return {
         **{name: getattr(record, name) for name in _STATE},
+        "key": record.key,
         "status": record.status.value,
         "available_actions": list(record.available_actions),
         "sequence": record.sequence,
         "issued": record.status in _ISSUED,
         "updated_at": now(),
     }
-    statement = insert(s, InvoiceRow).values(key=record.key, **values)
-    changed = {**values, "issued": or_(_I.c.issued, statement.excluded["issued"])}
-    return await returned(
-        s,
-        statement.on_conflict_do_update(
-            index_elements=["key"], set_=changed, where=_I.c.sequence <= record.sequence
-        ).returning(_I.c.key),
+
+
+@lru_cache
+def _upsert_state(dialect: str) -> Any:
+    """Built once: SQLAlchemy takes longer to build this statement than SQLite to run it."""
+    statement = insert_for(dialect, InvoiceRow)
+    told = statement.excluded
+    changed = {name: told[name] for name in (*_STATE, "sequence", "updated_at")}
+    return statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={**changed, "issued": or_(_I.c.issued, told["issued"])},
+        where=_I.c.sequence <= told["sequence"],
     )
 
 
-async def _save_entries(s: AsyncSession, record: InvoiceRecord) -> None:
-    rows = [
+@lru_cache
+def _insert_new(dialect: str, model: type[SQLModel]) -> Any:
+    return insert_for(dialect, model).on_conflict_do_nothing()
+
+
+@lru_cache
+def _upsert_case(dialect: str) -> Any:
+    statement = insert_for(dialect, CaseRow)
+    changed = {column.name: statement.excluded[column.name] for column in _K.columns if not column.primary_key}
+    return statement.on_conflict_do_update(
+        index_elements=["key", "id"], set_=changed, where=_K.c.sequence <= statement.excluded["sequence"]
+    )
+
+
+@lru_cache
+def _state_fate() -> Any:
+    """A fate may change (a late event can turn an applied one into an ignored one); the newest record's word stands."""
+    unsaid = or_(_V.c.stated_by.is_(None), _V.c.stated_by <= bindparam("stated_by"))
+    values: dict[str, Any] = {name: bindparam(name) for name in ("fate", "reason", "stated_by")}
+    return update(_V).where(_V.c.id == bindparam("event"), unsaid).values(values)
+
+
+def _entries(record: InvoiceRecord) -> list[dict[str, Any]]:
+    return [
         {"key": record.key, "position": entry.number, **entry.model_dump(exclude={"number"})}
         for entry in record.entries
     ]
-    if rows:
-        await s.execute(insert(s, EntryRow).values(rows).on_conflict_do_nothing())
 
 
-async def _save_decisions(s: AsyncSession, record: InvoiceRecord) -> None:
-    rows = [
+def _decisions(record: InvoiceRecord) -> list[dict[str, Any]]:
+    return [
         {**decision.model_dump(), "key": record.key, "action": decision.action.value, "digest": _digest(decision)}
         for decision in record.decisions
     ]
-    if rows:
-        await s.execute(insert(s, DecisionRow).values(rows).on_conflict_do_nothing())
 
 
 def _digest(decision: Any) -> str:
     return canonical_hash(decision.model_dump(mode="json"))
 
 
-async def _save_cases(s: AsyncSession, record: InvoiceRecord) -> None:
-    rows = [{**case.model_dump(), "key": record.key, "sequence": record.sequence} for case in record.cases]
-    if not rows:
-        return
-    statement = insert(s, CaseRow).values(rows)
-    await s.execute(
-        statement.on_conflict_do_update(
-            index_elements=["key", "id"],
-            set_={name: statement.excluded[name] for name in rows[0] if name not in {"key", "id"}},
-            where=_K.c.sequence <= record.sequence,
-        )
-    )
+def _cases(record: InvoiceRecord) -> list[dict[str, Any]]:
+    return [{**case.model_dump(), "key": record.key, "sequence": record.sequence} for case in record.cases]
 
 
-async def _save_fates(s: AsyncSession, record: InvoiceRecord) -> None:
-    """A fate may change (a late event can turn an applied one into an ignored one); the newest record's word stands."""
-    if not record.fates:
-        return
-    rows = [
+def _fates(record: InvoiceRecord) -> list[dict[str, Any]]:
+    return [
         {"event": fate.event_id, "fate": fate.fate.value, "reason": fate.reason, "stated_by": record.sequence}
         for fate in sorted(record.fates, key=lambda fate: fate.event_id)
     ]
-    unsaid = or_(_V.c.stated_by.is_(None), _V.c.stated_by <= record.sequence)
-    values: dict[str, Any] = {name: bindparam(name) for name in ("fate", "reason", "stated_by")}
-    connection = await s.connection()
-    await connection.execute(update(_V).where(_V.c.id == bindparam("event"), unsaid).values(values), rows)
 
 
 async def save_assessment(s: AsyncSession, key: str, revision: str, assessment: Assessment) -> None:

@@ -28,7 +28,12 @@ def table(model: type[SQLModel]) -> Table:
 
 def insert(s: AsyncSession, model: type[SQLModel]) -> sqlite.Insert:
     """An insert that has `on_conflict_do_nothing` and `on_conflict_do_update`, in the session's own dialect."""
-    if s.get_bind().dialect.name == "postgresql":
+    return insert_for(s.get_bind().dialect.name, model)
+
+
+def insert_for(dialect: str, model: type[SQLModel]) -> sqlite.Insert:
+    """The same for a dialect by name, for statements that are built once."""
+    if dialect == "postgresql":
         # Both dialects spell these two methods alike, though no common type says so.
         return cast("sqlite.Insert", postgresql.insert(table(model)))
     return sqlite.insert(table(model))
