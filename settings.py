@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     smtp_url: str = Field(default="smtp://127.0.0.1:8425", repr=False)
     mail_from: str = "Billhook <billing@localhost>"
     ledger_file: Path | None = None
-    crm: str = "builtin"
+    crm: Literal["builtin"] = "builtin"
     task_queue: str = "billhook"
     log_format: Literal["text", "json"] = "text"
     delivery: Literal["mail", "api"] = "mail"

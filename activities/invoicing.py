@@ -45,7 +45,7 @@ class InvoicingActivities:
             external_id=found.external_id,
             total_minor=found.total.minor,
             due_date=found.due_date,
-            carries=tuple(sorted(carried)),
+            carries=carried,
         )
 
     @activity.defn(name=signatures.PATCH_DRAFT.name)
@@ -64,7 +64,7 @@ class InvoicingActivities:
             external_id=draft.external_id,
             total_minor=draft.total.minor,
             due_date=draft.due_date,
-            carries=tuple(sorted(carried)),
+            carries=carried,
         )
 
     @activity.defn(name=signatures.ISSUE.name)
@@ -73,6 +73,7 @@ class InvoicingActivities:
         issued = await self._invoicing.issue(
             request.external_id, send=self._send_by_api, step_key=step_key(request.key, "issue", 1)
         )
+        _check_total(issued, request.commercial)
         return _issued(issued)
 
     @activity.defn(name=signatures.REVISE.name)

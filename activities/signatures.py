@@ -43,12 +43,12 @@ class PatchDraft(Request):
 
 
 class Draft(BaseModel):
-    """A draft at the API. `carries` names the recipient-owned fields from earlier invoices that a patch brings."""
+    """A draft at the API. `carries` holds the recipient-owned fields of earlier invoices that a patch brings."""
 
     external_id: str
     total_minor: int
     due_date: date | None = None
-    carries: tuple[str, ...] = ()
+    carries: dict[str, Any] = {}
 
 
 class Assess(Request):
@@ -74,6 +74,7 @@ class Refusal(BaseModel):
 
 class Issue(Request):
     external_id: str
+    commercial: Commercial
 
 
 class Revise(Request):

@@ -14,8 +14,8 @@ _OPEN: Final[dict[Status, tuple[Action, ...]]] = {
     Status.CHANGE_REQUESTED: (Action.ACCEPT_CHANGE, Action.DECLINE_CHANGE, Action.CANCEL),
     Status.NEEDS_ATTENTION: (Action.RETRY, Action.ABANDON, Action.CANCEL),
 }
-_AFTER_APPROVAL: Final = (Action.RETRY,)
-# What the recipient approved is owed: it can be mended, not given up.
+_AFTER_APPROVAL: Final = (Action.RETRY, Action.ABANDON)
+# What the recipient approved is owed and cannot be cancelled; a person may close it unbilled when it cannot be mended.
 
 
 def available_actions(status: Status, *, approved: bool = False) -> tuple[Action, ...]:

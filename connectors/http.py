@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0, pool=20.0)
+TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0, pool=5.0)
 # Under the activities' start-to-close of 30 s, so that the cause shows as ours and not as a lost worker.
 LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=50, keepalive_expiry=30.0)
 # As many as a worker runs activities; kept idle for less than servers usually keep theirs.

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from records import migrate
 from settings import async_url
 
-_BUSY_MS: Final = 30_000
-# Longer than any write of ours lasts, shorter than an activity's timeout.
+_BUSY_MS: Final = 5_000
+# Longer than any write of ours lasts, shorter than the 10 s that a local activity has.
 _WRITE: Final = "billhook_write"
 _POOL: Final = 10
 

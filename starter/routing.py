@@ -101,7 +101,9 @@ class Router:
         if ended is None or ended == "running":
             return self._unclaimed(row, f"no workflow runs for {key} yet")
         state = view.status if view is not None else "not on record"
-        return Settled(Fate.IGNORED, f"the workflow is {ended}; the invoice was {state}")
+        # Only a workflow that came to its own end has had its say; after a terminated one a person must look.
+        fate = Fate.IGNORED if ended == "completed" else Fate.QUARANTINED
+        return Settled(fate, f"the workflow is {ended}; the invoice was {state}")
 
     async def _view(self, key: str) -> InvoiceView | None:
         async with self._database.session() as session:

@@ -195,7 +195,7 @@ async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> bool:
 @asynccontextmanager
 async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> AsyncIterator[Stack]:
     """`changes` override settings; `worker_options` go to the worker."""
-    worker_options = changes.pop("worker_options", {})
+    worker_options = {"workflow_runner": worker.sandboxed(), **changes.pop("worker_options", {})}
     async with AsyncExitStack() as around:
         sandbox_socket, api_socket = around.enter_context(listening()), around.enter_context(listening())
         mailbox = Mailbox()

@@ -11,6 +11,7 @@ from billing.intent import Intent
 from billing.record import Status
 from workflows.alarm import Alarm
 from workflows.inbox import Asked, Inbox
+from workflows.requests import Requests
 from workflows.state import InvoiceState
 from workflows.steps import Edited, Steps, Stopped
 
@@ -23,6 +24,7 @@ class Approval:
         self._state = state
         self._inbox = inbox
         self._steps = steps
+        self._requests = Requests(intent, state)
         self._done_alarms: set[str] = set()
 
     async def wait(self) -> None:
@@ -59,7 +61,10 @@ class Approval:
             return
         self._state.events.extend(self._inbox.events)
         self._inbox.events.clear()
-        if self._state.life().approved_at and self._state.issued_commercial is not None:
+        life = self._state.life()
+        if life.voided_at:
+            raise Stopped("invoicing API", "voided there", at_api=True)
+        if life.approved_at:
             self._back_to_issued()
             raise Edited
 
@@ -70,12 +75,17 @@ class Approval:
 
     async def _read(self, asked: Asked[Decide]) -> None:
         wish = asked.wish
+        try:
+            meant = self._state.commercial.patched(wish.patch)
+        except BadInput as error:
+            asked.refusal = error
+            return
         refusal = await self._steps.ask(
             step.AUTHORIZE,
             step.Authorize(
                 key=self._state.key,
                 actor=wish.approver,
-                commercial=self._state.commercial,
+                commercial=meant,
                 triggered_by=self._intent.source.triggered_by,
             ),
         )
@@ -93,11 +103,7 @@ class Approval:
             self._steps.note("refused", wish.approver, f"{wish.action.value} refused: {asked.refusal.detail}")
 
     def _approve(self, asked: Asked[Decide]) -> None:
-        try:
-            self._state.commercial = self._state.commercial.patched(asked.wish.patch)
-        except BadInput as error:
-            asked.refusal = error
-            return
+        self._state.edit(asked.wish.patch)
         edited = asked.wish.revision != self._state.revision
         self._state.approved_revision = self._state.revision
         self._steps.decided(Action.APPROVE, asked.wish.approver, asked.wish.revision, asked.wish.note, asked.channel)
@@ -105,13 +111,13 @@ class Approval:
         asked.answer = self._steps.answer()
         if edited:
             self._inbox.decisions.pop(0)
-            self._state.patched_revision = self._state.patched_revision or asked.wish.revision
             raise Edited
 
     async def _reject(self, asked: Asked[Decide]) -> None:
         wish = asked.wish
         self._steps.decided(Action.REJECT, wish.approver, wish.revision, wish.note, asked.channel)
-        asked.answer = self._steps.answer().model_copy(update={"status": Status.REJECTED.value})
+        ends = not self._state.issued_version
+        asked.answer = self._steps.answer().model_copy(update={"status": Status.REJECTED.value} if ends else {})
         self._inbox.decisions.pop(0)
         self._inbox.decisions, rest = [], self._inbox.decisions
         for late in rest:
@@ -124,15 +130,7 @@ class Approval:
     async def _decline_next_version(self, words: str) -> None:
         """Our own approver refused the next version: the recipient's wish is declined, the issued version stands."""
         case = self._state.cases[self._state.answering_case or ""]
-        await self._steps.take(
-            step.DECLINE_CHANGE,
-            lambda: step.DeclineChange(
-                key=self._state.key,
-                external_id=self._state.external_id or "",
-                change_request_id=case.id,
-                message=words,
-            ),
-        )
+        await self._steps.take(step.DECLINE_CHANGE, lambda: self._requests.decline(case.id, words))
         self._state.cases[case.id] = case.model_copy(update={"status": "declined", "answer": words})
         self._back_to_issued()
 
@@ -154,28 +152,21 @@ class Approval:
     async def _ring(self) -> None:
         _, name = self._times()[0]
         self._done_alarms.add(name)
+        if name == "expiry" and self._state.issued_version:
+            await self._decline_next_version("nobody decided in time")
+            raise Edited
         if name == "expiry":
             raise Stopped("policy", "nobody decided in time", status=Status.REJECTED)
         self._steps.note(name, "billhook", f"{name}: still waits for a decision")
         to = self._whom(name)
         if "@" in to:
-            await self._steps.take(step.SEND_MAIL, lambda: self._mail(name, to))
+            inbox = self._inbox
+            await self._steps.offer(
+                step.SEND_MAIL, lambda: self._requests.mail(name, to), lambda: bool(inbox.decisions or inbox.events)
+            )
 
     def _whom(self, name: str) -> str:
         assessment = self._state.assessment
         if assessment is None:
             return ""
         return (assessment.escalate_to if name == "escalation" else "") or assessment.assignee
-
-    def _mail(self, kind: str, to: str) -> step.SendMail:
-        total = self._state.commercial.total
-        return step.SendMail(
-            key=self._state.key,
-            kind=kind,
-            version=self._state.version,
-            customer_id=self._intent.customer_id,
-            total_minor=total.minor,
-            currency=total.currency,
-            to=to,
-            words=self._state.waiting_for,
-        )

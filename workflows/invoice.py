@@ -5,6 +5,9 @@ no locks. Each step asks the state whether it is still to be taken; an edit or a
 again, and so does the run that follows a continue-as-new.
 """
 
+from datetime import datetime
+from typing import Any
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -17,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval import Approval
     from workflows.inbox import Inbox, as_failure
     from workflows.recipient import RecipientWatch
+    from workflows.requests import Requests
     from workflows.state import InvoiceStart, InvoiceState
     from workflows.steps import Edited, Steps, Stopped
 
@@ -31,6 +35,7 @@ class InvoiceWorkflow:
         self._state = start.state or InvoiceState.of(start.intent, workflow.now())
         self._inbox = Inbox()
         self._steps = Steps(self._state, self._inbox)
+        self._requests = Requests(self._intent, self._state)
 
     @workflow.run
     async def run(self, start: InvoiceStart) -> InvoiceRecord:
@@ -47,17 +52,17 @@ class InvoiceWorkflow:
             except Stopped as stop:
                 if await self._withdrawn(stop):
                     return await self._close()
-        await self._bill()
+        await self._bill(self._state.approved_at)
         return await self._close()
 
     async def _draft(self) -> None:
         state = self._state
         if state.external_id is None:
-            draft = await self._steps.take(step.CREATE_DRAFT, self._create_request)
+            draft = await self._steps.take(step.CREATE_DRAFT, self._requests.create)
             state.external_id, state.due_date, state.carries = draft.external_id, draft.due_date, draft.carries
             self._steps.note("drafted", "billhook", f"draft {draft.external_id} over {state.commercial.total}")
         if state.wants_patch:
-            draft = await self._steps.take(step.PATCH_DRAFT, self._patch_request)
+            draft = await self._steps.take(step.PATCH_DRAFT, self._requests.patch)
             state.patched_revision, state.due_date = state.revision, draft.due_date
             carried = f", carrying {', '.join(state.carries)}" if state.carries else ""
             self._steps.note("patched", "billhook", f"draft patched to {state.commercial.total}{carried}")
@@ -66,7 +71,7 @@ class InvoiceWorkflow:
         state = self._state
         if state.is_issued or state.revision in {state.assessed_revision, state.approved_revision}:
             return
-        state.assessment = await self._steps.ask(step.ASSESS, self._assess_request())
+        state.assessment = await self._steps.ask(step.ASSESS, self._requests.assess())
         state.assessed_revision = state.revision
         reasons = "; ".join(reason.text for reason in state.assessment.reasons)
         words = "issue at once" if state.assessment.automatic else f"a person must decide: {reasons}"
@@ -82,9 +87,9 @@ class InvoiceWorkflow:
             return
         self._steps.become(Status.ISSUING)
         if state.version == 1:
-            issued = await self._steps.take(step.ISSUE, self._issue_request)
+            issued = await self._steps.take(step.ISSUE, self._requests.issue)
         else:
-            issued = await self._steps.take(step.REVISE, self._revise_request)
+            issued = await self._steps.take(step.REVISE, self._requests.revise)
             self._close_case("accepted")
         state.issued_version = state.version = issued.version
         state.issued_commercial = state.commercial
@@ -96,7 +101,7 @@ class InvoiceWorkflow:
         state = self._state
         if state.delivered_version == state.issued_version:
             return
-        await self._steps.take(step.SEND_MAIL, lambda: self._mail_request("link"))
+        await self._steps.take(step.SEND_MAIL, lambda: self._requests.mail("link"))
         state.delivered_version = state.issued_version
         state.follow_up_at = state.assessment.follow_up_at(workflow.now()) if state.assessment else None
 
@@ -104,35 +109,33 @@ class InvoiceWorkflow:
         watch = RecipientWatch(self._intent, self._state, self._inbox, self._steps)
         await watch.until_approved()
 
-    async def _bill(self) -> None:
+    async def _bill(self, approved_at: datetime) -> None:
+        """Reads the locked version back, then CRM and accounting. A person may close it unbilled if that cannot be."""
         state = self._state
-        locked = await self._steps.take(step.READ_LOCKED, self._locked_request, stoppable=False)
-        missed = {name: value for name, value in locked.fields.items() if name not in state.synced}
-        if missed:
-            await self._bring_in(missed, locked)
-        if self._intent.deal_id:
-            await self._steps.take(step.MARK_BILLED, self._billed_request, stoppable=False)
-            self._steps.note("crm", "billhook", f"deal {self._intent.deal_id} marked billed")
-        await self._steps.take(step.POST_INVOICE, self._post_request, stoppable=False)
+        try:
+            locked = await self._steps.take(step.READ_LOCKED, self._requests.read_locked, stoppable=False)
+            await self._bring_in(locked)
+            if self._intent.deal_id:
+                await self._steps.take(step.MARK_BILLED, self._requests.mark_billed, stoppable=False)
+                self._steps.note("crm", "billhook", f"deal {self._intent.deal_id} marked billed")
+            await self._steps.take(step.POST_INVOICE, lambda: self._requests.post(approved_at), stoppable=False)
+        except Stopped as stop:
+            self._steps.note("abandoned", stop.actor, f"closed without billing: {stop.reason}")
+            self._steps.become(stop.status)
+            return
         self._steps.note("accounting", "billhook", f"{state.commercial.total} posted, receivable against revenue")
         self._steps.become(Status.BILLED)
 
-    async def _bring_in(self, missed: dict[str, object], locked: step.Locked) -> None:
-        """Recipient fields that the API holds and no event has told us of."""
+    async def _bring_in(self, locked: step.Locked) -> None:
+        """Recipient fields that the API holds otherwise than we sent them and than any event told us."""
+        known = {**self._state.carries, **{name: given.value for name, given in self._state.given_fields().items()}}
+        missed = {name: value for name, value in locked.fields.items() if _filled(known.get(name)) != _filled(value)}
+        if not missed:
+            return
         given = {name: step.GivenField(value=value, at=locked.approved_at) for name, value in missed.items()}
         self._steps.note("amended", "billhook", f"{', '.join(sorted(given))} read back from the approved version")
-        await self._steps.take(
-            step.SYNC_FIELDS,
-            lambda: step.SyncFields(
-                key=self._state.key,
-                customer_id=self._intent.customer_id,
-                scope=self._intent.source.scope,
-                fields=given,
-                digest=f"v{self._state.issued_version}-locked",
-            ),
-            stoppable=False,
-        )
-        self._state.synced.update(dict.fromkeys(given, "read-back"))
+        digest = f"v{self._state.issued_version}-locked"
+        await self._steps.take(step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=False)
 
     async def _withdrawn(self, stop: Stopped) -> bool:
         """Ends the invoice at the API too, unless it ended there first. False: an approval came before, and stands."""
@@ -147,11 +150,7 @@ class InvoiceWorkflow:
         return True
 
     async def _take_back(self, stop: Stopped) -> step.Withdrawn:
-        done = await self._steps.take(
-            step.WITHDRAW,
-            lambda: step.Withdraw(key=self._state.key, external_id=self._state.external_id, reason=stop.reason),
-            stoppable=False,
-        )
+        done = await self._steps.take(step.WITHDRAW, lambda: self._requests.withdraw(stop.reason), stoppable=False)
         self._steps.note("withdrawn", stop.actor, f"{done.text}: {stop.reason}")
         return done
 
@@ -173,96 +172,6 @@ class InvoiceWorkflow:
         if case is not None:
             self._state.cases[case.id] = case.model_copy(update={"status": status})
         self._state.answering_case = None
-
-    # Requests: each is built from the present state at the moment that its step is taken.
-
-    def _create_request(self) -> step.CreateDraft:
-        return step.CreateDraft(
-            key=self._state.key,
-            customer_id=self._intent.customer_id,
-            scope=self._intent.source.scope,
-            commercial=self._state.commercial,
-            began_at=self._state.began_at,
-        )
-
-    def _patch_request(self) -> step.PatchDraft:
-        return step.PatchDraft(
-            key=self._state.key,
-            external_id=self._external_id,
-            customer_id=self._intent.customer_id,
-            scope=self._intent.source.scope,
-            commercial=self._state.commercial,
-            revision=self._state.revision,
-        )
-
-    def _assess_request(self) -> step.Assess:
-        return step.Assess(
-            key=self._state.key,
-            motion=self._intent.motion,
-            customer_id=self._intent.customer_id,
-            commercial=self._state.commercial,
-            revision=self._state.revision,
-        )
-
-    def _issue_request(self) -> step.Issue:
-        return step.Issue(key=self._state.key, external_id=self._external_id)
-
-    def _revise_request(self) -> step.Revise:
-        return step.Revise(
-            key=self._state.key,
-            external_id=self._external_id,
-            version=self._state.version,
-            commercial=self._state.commercial,
-            change_request_id=self._state.answering_case,
-        )
-
-    def _mail_request(self, kind: str) -> step.SendMail:
-        total = self._state.commercial.total
-        return step.SendMail(
-            key=self._state.key,
-            kind=kind,
-            version=self._state.issued_version,
-            customer_id=self._intent.customer_id,
-            total_minor=total.minor,
-            currency=total.currency,
-            link=self._state.link,
-            due_date=self._state.due_date,
-        )
-
-    def _locked_request(self) -> step.ReadLocked:
-        return step.ReadLocked(
-            key=self._state.key,
-            external_id=self._external_id,
-            version=self._state.issued_version,
-            commercial=self._state.commercial,
-        )
-
-    def _billed_request(self) -> step.MarkBilled:
-        total = self._state.commercial.total
-        return step.MarkBilled(
-            key=self._state.key,
-            deal_id=self._intent.deal_id or "",
-            customer_id=self._intent.customer_id,
-            total_minor=total.minor,
-            currency=total.currency,
-        )
-
-    def _post_request(self) -> step.PostInvoice:
-        total = self._state.commercial.total
-        return step.PostInvoice(
-            key=self._state.key,
-            external_id=self._external_id,
-            customer_id=self._intent.customer_id,
-            motion=self._intent.motion,
-            total_minor=total.minor,
-            currency=total.currency,
-            approved_at=self._state.approved_at or workflow.now(),
-            lines=self._state.commercial.lines,
-        )
-
-    @property
-    def _external_id(self) -> str:
-        return self._state.external_id or ""
 
     # Events, as the card names them: they read well in the Temporal UI and can be sent from it.
 
@@ -335,6 +244,8 @@ class InvoiceWorkflow:
     @decide_change_request.validator
     def _can_decide_change(self, wish: DecideChange) -> None:
         self._check(wish.action)
+        if self._inbox.case_decisions:
+            raise as_failure(NotPossible(wish.action.value, "being decided by somebody else this moment"))
         if wish.case_id not in {case.id for case in self._state.open_cases}:
             raise as_failure(BadInput("id", f"no open change request {wish.case_id!r}", "see `billhook cases list`"))
         if wish.action is Action.ACCEPT_CHANGE and wish.patch is None:
@@ -376,3 +287,10 @@ class InvoiceWorkflow:
             self._state.commercial.patched(wish.patch)
         except BillhookError as error:
             raise as_failure(error) from error
+
+
+def _filled(value: Any) -> Any:
+    """A recipient's value without its empty parts: an address with a blank line is the address without it."""
+    if isinstance(value, dict):
+        return {name: part for name, part in value.items() if part} or None
+    return value or None

@@ -21,6 +21,12 @@ OUTSIDE: Final[dict[str, Any]] = {
 }
 """A call to somebody else's system: shows in the UI with its last failure, retried until it succeeds or is refused."""
 
+COURTESY: Final[dict[str, Any]] = OUTSIDE | {
+    "schedule_to_close_timeout": timedelta(hours=4),
+    # A reminder that is half a day late helps nobody.
+}
+"""A mail that nothing depends on."""
+
 RECORDS: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=10),
     # One short transaction; SQLite waits 5 s for a lock.

@@ -6,11 +6,13 @@ from temporalio import workflow
 
 from activities import signatures as step
 from billing.decisions import Action, DecideChange
+from billing.errors import BadInput, NotPossible
 from billing.intent import Intent
 from billing.lifecycle import Lifecycle, OpenCase
 from billing.record import CaseRecord, Status
 from workflows.alarm import Alarm
 from workflows.inbox import Asked, Inbox
+from workflows.requests import Requests
 from workflows.state import InvoiceStart, InvoiceState
 from workflows.steps import Edited, Steps, Stopped
 
@@ -30,6 +32,7 @@ class RecipientWatch:
         self._state = state
         self._inbox = inbox
         self._steps = steps
+        self._requests = Requests(intent, state)
         self._follow_up = Alarm(None, "")
         self._case_alarms: dict[str, Alarm] = {}
 
@@ -99,15 +102,7 @@ class RecipientWatch:
         digest = hashlib.sha256(names.encode()).hexdigest()[:12]
         self._steps.note("amended", "billhook", f"{', '.join(sorted(changed))} to the CRM and the customer record")
         await self._steps.take(
-            step.SYNC_FIELDS,
-            lambda: step.SyncFields(
-                key=self._state.key,
-                customer_id=self._intent.customer_id,
-                scope=self._intent.source.scope,
-                fields=given,
-                digest=digest,
-            ),
-            stoppable=not life.approved_at,
+            step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=not life.approved_at
         )
         self._state.synced.update({name: value.event_id for name, value in changed.items()})
 
@@ -136,16 +131,26 @@ class RecipientWatch:
 
     async def _answer_cases(self) -> None:
         while self._inbox.case_decisions:
-            asked = self._inbox.case_decisions.pop(0)
-            if asked.wish.action is Action.ACCEPT_CHANGE:
+            # Taken off the list only when answered: whoever still stands there is answered at the end.
+            asked = self._inbox.case_decisions[0]
+            if asked.wish.case_id not in {case.id for case in self._state.open_cases}:
+                asked.refusal = NotPossible(asked.wish.action.value, "past this change request")
+            elif asked.wish.action is Action.ACCEPT_CHANGE:
                 self._accept(asked)
+            else:
+                await self._decline(asked)
+            self._inbox.case_decisions.pop(0)
+            if self._state.answering_case:
                 raise Edited
-            await self._decline(asked)
 
     def _accept(self, asked: Asked[DecideChange]) -> None:
         """Makes the next version's content; it is assessed, decided and issued like the first."""
         seen = self._state.revision
-        self._state.commercial = self._state.commercial.patched(asked.wish.patch)
+        try:
+            self._state.commercial = self._state.commercial.patched(asked.wish.patch)
+        except BadInput as error:
+            asked.refusal = error
+            return
         self._state.version = self._state.issued_version + 1
         self._state.answering_case = asked.wish.case_id
         self._steps.decided(asked.wish.action, asked.wish.actor, seen, asked.wish.note, asked.channel)
@@ -153,15 +158,7 @@ class RecipientWatch:
 
     async def _decline(self, asked: Asked[DecideChange]) -> None:
         wish = asked.wish
-        await self._steps.take(
-            step.DECLINE_CHANGE,
-            lambda: step.DeclineChange(
-                key=self._state.key,
-                external_id=self._state.external_id or "",
-                change_request_id=wish.case_id,
-                message=wish.note,
-            ),
-        )
+        await self._steps.take(step.DECLINE_CHANGE, lambda: self._requests.decline(wish.case_id, wish.note))
         case = self._state.cases[wish.case_id]
         self._state.cases[case.id] = case.model_copy(update={"status": "declined", "answer": wish.note})
         self._steps.decided(wish.action, wish.actor, self._state.revision, wish.note, asked.channel)
@@ -193,19 +190,11 @@ class RecipientWatch:
 
     async def _mail_follow_up(self) -> None:
         """Asks once per version whether the link arrived."""
-        total = self._state.commercial.total
-        await self._steps.take(
+        inbox = self._inbox
+        await self._steps.offer(
             step.SEND_MAIL,
-            lambda: step.SendMail(
-                key=self._state.key,
-                kind="follow_up",
-                version=self._state.issued_version,
-                customer_id=self._intent.customer_id,
-                total_minor=total.minor,
-                currency=total.currency,
-                link=self._state.link,
-                due_date=self._state.due_date,
-            ),
+            lambda: self._requests.mail("follow_up"),
+            lambda: bool(inbox.events or inbox.case_decisions),
         )
         self._state.followed_up_version = self._state.issued_version
 

@@ -1,6 +1,7 @@
 """What one invoice's workflow knows: plain data that survives continue-as-new and says by itself what is done."""
 
 from datetime import date, datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -8,7 +9,7 @@ from activities.signatures import GivenField
 from billing.actions import available_actions
 from billing.decisions import Decision
 from billing.events import InvoiceEvent
-from billing.intent import Commercial, Intent
+from billing.intent import Commercial, Intent, Patch
 from billing.lifecycle import Lifecycle, fold
 from billing.policy import Assessment
 from billing.record import CaseRecord, Entry, EventFate, InvoiceRecord, Status
@@ -28,7 +29,7 @@ class InvoiceState(BaseModel):
     external_id: str | None = None
     link: str | None = None
     due_date: date | None = None
-    carries: tuple[str, ...] = ()
+    carries: dict[str, Any] = {}
     patched_revision: str = ""
 
     assessed_revision: str = ""
@@ -90,6 +91,12 @@ class InvoiceState(BaseModel):
         """The events folded, against the version that the API holds."""
         closed = frozenset(case.id for case in self.cases.values() if case.status in {"accepted", "declined"})
         return fold(self.events, version=self.issued_version, external_id=self.external_id or "", closed_cases=closed)
+
+    def edit(self, patch: Patch | None) -> None:
+        """A person's edit. A draft that the API already holds must then be patched. Raises BadInput."""
+        seen, self.commercial = self.revision, self.commercial.patched(patch)
+        if self.external_id is not None and self.revision != seen:
+            self.patched_revision = self.patched_revision or seen
 
     def note(self, at: datetime, kind: str, actor: str, text: str) -> None:
         """One line for the timeline."""

@@ -56,6 +56,21 @@ class Steps:
                 self._state.mark_told(record)
                 return answer
 
+    async def offer(self, signature: Signature[Q, A], build: Callable[[], Q], gives_way: Callable[[], bool]) -> bool:
+        """A courtesy, such as a reminder: it never parks an invoice and gives way to news. Whether it was done."""
+        handle = workflow.start_activity(
+            signature.name, build(), result_type=signature.answers, summary=signature.words, **options.COURTESY
+        )
+        await workflow.wait_condition(lambda: handle.done() or bool(self._inbox.cancels) or gives_way())
+        if not handle.done():
+            handle.cancel()
+        try:
+            await handle
+        except ActivityError as error:
+            self.note("mail", "billhook", f"could not {signature.words}: {_words(error)}")
+            return False
+        return True
+
     async def ask(self, signature: Signature[Q, A], request: Q) -> A:
         """One short question to our own records, as a local activity; it carries the news as well."""
         record = self._state.record()
@@ -154,7 +169,12 @@ class Steps:
             if stoppable:
                 self.check_stop()
             asked = self._inbox.retries.pop(0)
-            if asked.wish.abandon:
+            if asked.wish.abandon and self._state.approved_at:
+                asked.answer = self.answer()
+                raise Stopped(asked.wish.actor, asked.wish.reason or "abandoned", at_api=True)
+            if not stoppable and (asked.wish.abandon or asked.wish.patch is not None):
+                asked.refusal = NotPossible("edit or abandon", "already being withdrawn", "retry")
+            elif asked.wish.abandon:
                 self._abandon(asked)
             elif self._accepts(asked):
                 return asked
@@ -169,7 +189,7 @@ class Steps:
             asked.refusal = NotPossible("edit", "issued", "retry without an edit")
             return False
         try:
-            self._state.commercial = self._state.commercial.patched(asked.wish.patch)
+            self._state.edit(asked.wish.patch)
         except BadInput as error:
             asked.refusal = error
             return False
