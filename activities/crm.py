@@ -17,13 +17,14 @@ class CrmActivities:
 
     @activity.defn(name=signatures.SYNC_FIELDS.name)
     async def sync_fields(self, request: signatures.SyncFields) -> signatures.Nothing:
-        """To the CRM, then to our customer record, where the latest event time wins per field."""
-        values = {name: given.value for name, given in request.fields.items()}
-        key = step_key(request.key, f"sync-{request.digest}")
-        await self._crm.update_customer(request.customer_id, values, step_key=key)
-        given = {name: (given.value, given.at) for name, given in request.fields.items()}
+        """To our customer record, where the latest event time wins per field, then what won to the CRM."""
+        given = {name: (field.value, field.at) for name, field in request.fields.items()}
         async with self._database.transaction() as session:
-            await customers.store_recipient_fields(session, request.customer_id, request.scope, given)
+            won = await customers.store_recipient_fields(session, request.customer_id, request.scope, given)
+        values = {name: request.fields[name].value for name in sorted(won)}
+        if values:
+            key = step_key(request.key, f"sync-{request.digest}")
+            await self._crm.update_customer(request.customer_id, values, step_key=key)
         return signatures.Nothing()
 
     @activity.defn(name=signatures.MARK_BILLED.name)

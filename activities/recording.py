@@ -93,7 +93,11 @@ class _Recording(ActivityInboundInterceptor):
             await self._save(input)
             return await super().execute_activity(input)
         except Exception as error:
-            raise classify(error) from error
+            found = classify(error)
+            if found is error:
+                # An error that is its own cause cannot be told to the server.
+                raise
+            raise found from error
 
     async def _save(self, input: ExecuteActivityInput) -> None:  # noqa: A002 - the SDK's name
         request = input.args[0] if input.args else None

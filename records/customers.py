@@ -59,8 +59,11 @@ async def get_customer(s: AsyncSession, customer_id: str) -> Customer | None:
 
 async def store_recipient_fields(
     s: AsyncSession, customer_id: str, scope: str, fields: dict[str, tuple[Any, datetime]]
-) -> None:
-    """Keep `{field: (value, event time)}`; the latest event time wins per field. Raises KeyError on a field of ours."""
+) -> frozenset[str]:
+    """Keep `{field: (value, event time)}`; the latest event time wins per field. Which fields won, for the customer.
+
+    Raises KeyError on a field of ours.
+    """
     foreign = fields.keys() - set(RECIPIENT_FIELDS)
     if foreign:
         raise KeyError(f"{sorted(foreign)} are no fields that a recipient owns")
@@ -71,14 +74,15 @@ async def store_recipient_fields(
         # Sorted, so that two writers on PostgreSQL take their row locks in one order.
     ]
     if not rows:
-        return
+        return frozenset()
     statement = insert(s, RecipientField).values(rows)
     newest = statement.on_conflict_do_update(
         index_elements=["customer_id", "scope", "field"],
         set_={"value": statement.excluded["value"], "at": statement.excluded["at"]},
         where=statement.excluded["at"] >= _F.c.at,
     )
-    await s.execute(newest)
+    won = await s.execute(newest.returning(_F.c.scope, _F.c.field))
+    return frozenset(row.field for row in won if row.scope == _ANY_SCOPE)
 
 
 async def carry_forward(s: AsyncSession, customer_id: str, scope: str, carry: Carry) -> dict[str, Any]:

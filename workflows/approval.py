@@ -29,8 +29,7 @@ class Approval:
 
     async def wait(self) -> None:
         """Until the revision is cleared. Raises Stopped when rejected, expired or cancelled, Edited when it changed."""
-        reasons = "; ".join(reason.text for reason in self._state.assessment.reasons) if self._state.assessment else ""
-        self._steps.become(Status.AWAITING_APPROVAL, f"Waits for a person to approve: {reasons}.")
+        self._steps.become(Status.AWAITING_APPROVAL, self._waiting_words())
         alarm = self._next_alarm()
         try:
             while not self._state.is_cleared:
@@ -46,6 +45,10 @@ class Approval:
                     self._inbox.decisions.pop(0)
         finally:
             alarm.stop()
+
+    def _waiting_words(self) -> str:
+        reasons = self._state.assessment.reasons if self._state.assessment else ()
+        return " ".join(["Waits for a person to approve.", *(reason.text for reason in reasons)])
 
     async def _wait_for_news(self, alarm: Alarm) -> None:
         inbox = self._inbox
@@ -65,6 +68,8 @@ class Approval:
         if life.voided_at:
             raise Stopped("invoicing API", "voided there", at_api=True)
         if life.approved_at:
+            words = f"V{self._state.issued_version} was approved before V{self._state.version} was issued, and stands"
+            self._steps.note("overtaken", "recipient", words)
             self._back_to_issued()
             raise Edited
 
@@ -101,6 +106,9 @@ class Approval:
             await self._reject(asked)
         if asked.refusal is not None:
             self._steps.note("refused", wish.approver, f"{wish.action.value} refused: {asked.refusal.detail}")
+            # A signal has no answer; whoever sent it from the Temporal UI reads it here.
+            last = f"Last answer refused: {asked.refusal.detail}."
+            self._steps.become(Status.AWAITING_APPROVAL, f"{self._waiting_words()} {last}")
 
     def _approve(self, asked: Asked[Decide]) -> None:
         self._state.edit(asked.wish.patch)

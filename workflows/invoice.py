@@ -73,8 +73,8 @@ class InvoiceWorkflow:
             return
         state.assessment = await self._steps.ask(step.ASSESS, self._requests.assess())
         state.assessed_revision = state.revision
-        reasons = "; ".join(reason.text for reason in state.assessment.reasons)
-        words = "issue at once" if state.assessment.automatic else f"a person must decide: {reasons}"
+        reasons = " ".join(reason.text for reason in state.assessment.reasons)
+        words = "issue at once" if state.assessment.automatic else f"a person must decide. {reasons}"
         self._steps.note("assessed", "policy", words)
 
     async def _decide(self) -> None:

@@ -181,14 +181,14 @@ async def test_a_version_that_we_do_not_know_of_reaches_the_workflow(api: Api, t
     assert len(await _signals(handle)) == 1
 
 
-async def test_an_event_for_a_workflow_that_was_terminated_is_ignored_naming_the_state(
+async def test_an_event_for_a_workflow_that_was_terminated_is_quarantined_for_a_person(
     api: Api, temporal_address: str
 ) -> None:
     key, handle = await _invoice(api, temporal_address)
     await handle.terminate("test")
     body = event(reference=key)
     await post(api, body)
-    assert "terminated" in (await settled(api, body["id"], Fate.IGNORED)).reason
+    assert "terminated" in (await settled(api, body["id"], Fate.QUARANTINED)).reason
 
 
 async def test_an_event_of_nobody_waits_and_is_then_quarantined_and_can_be_replayed(api: Api) -> None:

@@ -219,6 +219,77 @@ async def test_a_refused_mail_parks_the_invoice_and_retry_resumes_it(stack: Stac
     assert len(stack.mailbox.mails) == 1
 
 
+async def test_a_draft_that_was_changed_at_the_api_is_not_billed_unseen_and_an_edit_mends_it(stack: Stack) -> None:
+    await stack.customer(email="ap@acme.example")
+    key = await stack.milestone(amount="30000.00")
+    approver = await _approver(stack)
+    seen = (await stack.until(key, "awaiting_approval"))["revision"]
+    truth = (await stack.truth())["invoices"]
+    await stack.jupiter.patch(
+        f"/api/v1/invoices/{truth[0]['id']}",
+        json={"line_items": [{"description": "meddled with", "quantity": 1, "unit_price_cents": 100}]},
+        headers={"Idempotency-Key": "by-hand"},
+    )
+    await _decide(stack, key, approver, action="approve", revision=seen, note="")
+    parked = await stack.until(key, "needs_attention")
+    assert parked["failed_step"] == "issue"
+    assert "1.00 USD" in parked["waiting_for"]
+    lines = [{"description": "Design, agreed anew", "quantity": "1", "unit_price": "900.00"}]
+    body = {"reason": "agreed by phone", "patch": {"line_items": lines}}
+    assert (await stack.api.post(f"/invoices/{key}/retry", json=body)).is_success
+
+
+async def test_a_second_answer_to_a_change_request_is_refused(stack: Stack) -> None:
+    await stack.customer()
+    approver = await _approver(stack)
+    key = await stack.milestone()
+    await stack.until(key, "sent")
+    await stack.recipient(key, "change-request", message="cheaper")
+    case = (await stack.until(key, "change_requested"))["cases"][0]
+    path = f"/invoices/{key}/change-requests/{case['id']}/decision"
+    body = {"action": "accept", "note": "ok", "patch": {"discount": {"type": "percent", "value": "5"}}}
+    answers = await asyncio.gather(*(stack.api.post(path, json=body, headers=approver) for _ in range(4)))
+    assert sorted(answer.is_success for answer in answers) == [False, False, False, True]
+
+    waiting = await stack.until(key, "awaiting_approval")
+    assert [reason["rule"] for reason in waiting["assessment"]["reasons"]] == ["change_history"]
+    await _decide(stack, key, approver, action="approve", revision=waiting["revision"], note="")
+    await stack.until(key, "sent")
+    assert [invoice["version"] for invoice in (await stack.truth())["invoices"]] == [2]
+
+
+async def test_a_rejected_next_version_leaves_the_issued_one_standing(stack: Stack) -> None:
+    await stack.customer()
+    approver = await _approver(stack)
+    key = await stack.milestone(amount="20000.00")
+    await stack.until(key, "sent")
+    await stack.recipient(key, "change-request", message="more")
+    case = (await stack.until(key, "change_requested"))["cases"][0]
+    lines = [{"description": "More", "quantity": "1", "unit_price": "40000.00"}]
+    path = f"/invoices/{key}/change-requests/{case['id']}/decision"
+    body = {"action": "accept", "note": "ok", "patch": {"line_items": lines}}
+    assert (await stack.api.post(path, json=body, headers=approver)).is_success
+    waiting = await stack.until(key, "awaiting_approval")
+    await _decide(stack, key, approver, action="reject", revision=waiting["revision"], note="too much")
+    standing = await stack.until(key, "sent", "viewed")
+    assert (standing["version"], standing["total"]) == (1, "20000.00")
+    await stack.recipient(key, "approve", version="1")
+    assert (await stack.until(key, "billed"))["total"] == "20000.00"
+
+
+async def test_a_cancel_while_the_api_is_down_leaves_no_draft_behind(stack: Stack) -> None:
+    await stack.customer()
+    await stack.faults(seed=1, error_rate=1.0)
+    key = await stack.milestone()
+    await stack.until(key, "drafting")
+    cancelling = asyncio.create_task(stack.api.post(f"/invoices/{key}/cancel", json={"reason": "not ours"}))
+    await stack.faults()
+    answer = await cancelling
+    assert answer.is_success, answer.text
+    await stack.until(key, "cancelled")
+    assert {invoice["status"] for invoice in (await stack.truth())["invoices"]} <= {"voided", "discarded"}
+
+
 async def test_amended_fields_go_onto_the_next_invoice(stack: Stack) -> None:
     await stack.customer()
     first = await stack.milestone()
