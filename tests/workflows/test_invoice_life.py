@@ -94,6 +94,20 @@ async def test_a_signal_from_the_temporal_ui_approves(stack: Stack) -> None:
     assert [(d["action"], d["actor"], d["channel"]) for d in sent["decisions"]] == [("approve", "dana", "temporal")]
 
 
+async def test_the_command_line_approves(stack: Stack) -> None:
+    await stack.customer()
+    headers = await _approver(stack)
+    key = await stack.milestone(amount="30000.00")
+    await stack.until(key, "awaiting_approval")
+    token = headers["Authorization"].removeprefix("Bearer ")
+    env = {"BILLHOOK_API_URL": stack.settings.public_url, "BILLHOOK_TOKEN": token, "PATH": ""}
+    command = [program("billhook"), "invoice", "approve", key, "--note", "as agreed"]
+    done = await asyncio.to_thread(subprocess.run, command, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    sent = await stack.until(key, "sent")
+    assert [(d["actor"], d["note"]) for d in sent["decisions"]] == [("dana", "as agreed")]
+
+
 async def test_a_signal_from_somebody_who_is_no_approver_changes_nothing(stack: Stack) -> None:
     await stack.customer()
     key = await stack.milestone(amount="30000.00")
