@@ -54,5 +54,7 @@ def _use_embedded_credentials() -> None:
     """What `billhook up` keeps in its data directory counts here too, below the environment."""
     from starter.embedded import credentials  # noqa: PLC0415
 
-    for name, value in credentials.read(Path(os.environ.get("BILLHOOK_DATA_DIR") or ".billhook")).items():
-        os.environ.setdefault(name, value)
+    data_dir = Path(os.environ.get("BILLHOOK_DATA_DIR") or ".billhook")
+    for file in (credentials.FILE_NAME, credentials.ADDRESSES):
+        for name, value in credentials.read(data_dir, file).items():
+            os.environ.setdefault(name, value)

@@ -35,8 +35,10 @@ def read_json(file: Path | None) -> Any:
         return None
     try:
         return json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise Stop(Exit.USAGE, f"cause: {file} is no JSON file: {error}") from error
+    except OSError as error:
+        raise Stop(Exit.USAGE, f"cause: {file} cannot be read: {error.strerror}", "next:  name a JSON file") from error
+    except ValueError as error:
+        raise Stop(Exit.USAGE, f"cause: {file} is no JSON: {error}", "next:  correct it there") from error
 
 
 @app.command("list")

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Final
 
 FILE_NAME: Final = "credentials.env"
+ADDRESSES: Final = "addresses.env"
+# Apart from the secrets: whoever sources those must not point the next `up` at this one's own sandbox.
 WEBHOOK_SECRETS: Final = "BILLHOOK_WEBHOOK_SECRETS"
 API_KEY: Final = "BILLHOOK_JUPITER_API_KEY"
 TOKEN: Final = "BILLHOOK_TOKEN"  # noqa: S105 - a variable's name
 API_URL: Final = "BILLHOOK_API_URL"
 
 
-def read(data_dir: Path) -> dict[str, str]:
+def read(data_dir: Path, name: str = FILE_NAME) -> dict[str, str]:
     """The file's variables; empty when there is none."""
-    path = data_dir / FILE_NAME
+    path = data_dir / name
     if not path.exists():
         return {}
     lines = (line.strip() for line in path.read_text().splitlines())
@@ -24,13 +26,13 @@ def read(data_dir: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def write(data_dir: Path, values: Mapping[str, str]) -> None:
+def write(data_dir: Path, values: Mapping[str, str], name: str = FILE_NAME) -> None:
     """Replace the file at once, mode 600 from its first byte."""
-    path, fresh = data_dir / FILE_NAME, data_dir / f"{FILE_NAME}.new"
+    path, fresh = data_dir / name, data_dir / f"{name}.new"
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as text:
-        text.write("# Written by `billhook up`; secrets of this data directory.\n")
+        text.write("# Written by `billhook up` for this data directory.\n")
         text.writelines(f"{name}={value}\n" for name, value in values.items())
         text.flush()
         os.fsync(text.fileno())

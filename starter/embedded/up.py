@@ -63,6 +63,8 @@ async def _with_token(stack: Stack) -> Stack:
     token = await prepare_records(stack)
     kept = {credentials.TOKEN: token, credentials.API_URL: stack.api_url}
     credentials.write(stack.data_dir, {**credentials.read(stack.data_dir), **kept})
+    addresses = {name: value for name, value in stack.environment.items() if name.endswith(("_URL", "_ADDRESS"))}
+    credentials.write(stack.data_dir, addresses, credentials.ADDRESSES)
     return replace(stack, secrets={**stack.secrets, **kept})
 
 
