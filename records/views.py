@@ -13,10 +13,10 @@ from billing.money import Money
 from billing.ownership import RECIPIENT_FIELDS
 from billing.record import Status
 from records.sql import table
-from records.tables import AssessmentRow, CaseRow, DecisionRow, EntryRow, IntentRow, InvoiceRow
+from records.tables import AssessmentRow, CaseRow, DecisionRow, EntryRow, IntentRow, InvoiceRow, MailRow
 
 _N, _I, _A = table(IntentRow), table(InvoiceRow), table(AssessmentRow)
-_E, _D, _K = table(EntryRow), table(DecisionRow), table(CaseRow)
+_E, _D, _K, _M = table(EntryRow), table(DecisionRow), table(CaseRow), table(MailRow)
 
 
 class RecipientView(BaseModel):
@@ -129,7 +129,7 @@ def head_query() -> Select[Any]:
 
 
 async def assemble(s: AsyncSession, heads: Sequence[RowMapping]) -> list[InvoiceView]:
-    """Whole views of the rows that `head_query` gave, in their order; four statements however many rows."""
+    """Whole views of the rows that `head_query` gave, in their order; five statements however many rows."""
     keys = [row["key"] for row in heads]
     if not keys:
         return []
@@ -137,16 +137,32 @@ async def assemble(s: AsyncSession, heads: Sequence[RowMapping]) -> list[Invoice
     decisions = await _by_key(s, select(_D).where(_D.c.key.in_(keys)).order_by(_D.c.at, _D.c.digest))
     cases = await _by_key(s, select(_K).where(_K.c.key.in_(keys)).order_by(_K.c.opened_at, _K.c.id))
     entries = await _by_key(s, select(_E).where(_E.c.key.in_(keys)).order_by(_E.c.position))
+    mails = await _by_key(s, select(_M).where(_M.c.key.in_(keys), _M.c.sent_at.is_not(None)))
     return [
         _view(
             row,
             assessment=assessments.get(row["key"]),
             decisions=[DecisionView.model_validate(dict(found)) for found in decisions[row["key"]]],
             cases=[CaseView.model_validate(dict(found)) for found in cases[row["key"]]],
-            timeline=[EntryView.model_validate(dict(found)) for found in entries[row["key"]]],
+            timeline=_timeline(entries[row["key"]], mails[row["key"]]),
         )
         for row in heads
     ]
+
+
+def _timeline(entries: Iterable[RowMapping], mails: Iterable[RowMapping]) -> list[EntryView]:
+    """What the workflow told and what was mailed, by time; a mail is known by its own row and told by nobody else."""
+    told = [EntryView.model_validate(dict(entry)) for entry in entries]
+    sent = [
+        EntryView(
+            at=mail["sent_at"],
+            kind="mail",
+            actor="billhook",
+            text=f"{mail['kind'].replace('_', ' ')} of V{mail['version']} mailed to {mail['addressee']}",
+        )
+        for mail in mails
+    ]
+    return sorted([*told, *sent], key=lambda entry: entry.at)
 
 
 def _view(row: RowMapping, **parts: Any) -> InvoiceView:

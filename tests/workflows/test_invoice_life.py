@@ -44,6 +44,9 @@ async def test_a_milestone_ends_billed_within_its_budget(stack: Stack) -> None:
     billed = await stack.until(key, "billed")
 
     assert billed["total"] == "12500.00"
+    assert [entry["text"] for entry in billed["timeline"] if entry["kind"] == "mail"] == [
+        "link of V1 mailed to ap@acme.example"
+    ]
     assert billed["recipient"]["billing_entity"] == "Acme Holding"
     async with stack.database.session() as session:
         deal = (await session.execute(select(DealRow).where(DealRow.id == "deal_7"))).scalar_one()
