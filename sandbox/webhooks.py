@@ -5,6 +5,7 @@ pending from the file when it starts.
 """
 
 import asyncio
+import base64
 import heapq
 import time
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,8 @@ from sandbox.config import SandboxConfig
 from sandbox.store import Row, Store
 from sandbox.wire import dumps, loads
 
-FORGERS_SECRET = "whsec_Zm9yZ2VkLWJ5LXRoZS1zYW5kYm94LWZvci10ZXN0cw=="  # noqa: S105 - nobody trusts it, that is its use
+FORGERS_SECRET = "whsec_" + base64.b64encode(b"forged-by-the-sandbox-for-tests").decode()
+# Nobody trusts it; that is its use.
 OWED = """SELECT d.id, d.kind, d.attempts, v.id AS event_id, v.created_at, v.body, e.url, e.secret
   FROM deliveries d JOIN events v ON v.id = d.event_id JOIN endpoints e ON e.id = d.endpoint_id
   WHERE d.id = ? AND d.state = 'pending'"""
