@@ -69,7 +69,8 @@ class InvoicingActivities:
 
     @activity.defn(name=signatures.ISSUE.name)
     async def issue(self, request: signatures.Issue) -> signatures.Issued:
-        """The API assigns the number; we learn the link."""
+        """The API assigns the number; we learn the link. A draft that was changed there is not what was cleared."""
+        _check_total(await self._invoicing.get(request.external_id), request.commercial)
         issued = await self._invoicing.issue(
             request.external_id, send=self._send_by_api, step_key=step_key(request.key, "issue", 1)
         )

