@@ -69,8 +69,7 @@ class InvoicingActivities:
 
     @activity.defn(name=signatures.ISSUE.name)
     async def issue(self, request: signatures.Issue) -> signatures.Issued:
-        """The API assigns the number; we learn the link. A draft that was changed there is not what was cleared."""
-        _check_total(await self._invoicing.get(request.external_id), request.commercial)
+        """The API assigns the number; we learn the link. A total that is not what was cleared parks the invoice."""
         issued = await self._invoicing.issue(
             request.external_id, send=self._send_by_api, step_key=step_key(request.key, "issue", 1)
         )
