@@ -328,7 +328,7 @@ async def test_one_draft_and_one_number_per_key_under_lost_answers_and_errors(st
     await stack.customer()
     await stack.faults(seed=7, drop_after_rate=0.3, error_rate=0.2)
     keys = await asyncio.gather(*(stack.milestone(project_id=f"p{n}") for n in range(count)))
-    await asyncio.gather(*(stack.until(key, "sent", patience_s=150) for key in keys))
+    await asyncio.gather(*(stack.until(key, "sent", patience_s=280) for key in keys))
     await stack.faults()
     truth = await stack.truth()
     assert sorted(invoice["reference"] for invoice in truth["invoices"]) == sorted(keys)
