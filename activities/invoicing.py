@@ -41,12 +41,7 @@ class InvoicingActivities:
             found = await self._create(request, recipient)
         if found.status == "draft":
             _check_total(found, request.commercial.model_copy(update={"discount": None}), request.commercial)
-        return signatures.Draft(
-            external_id=found.external_id,
-            total_minor=found.total.minor,
-            due_date=found.due_date,
-            carries=carried,
-        )
+        return _draft(found, carried)
 
     @activity.defn(name=signatures.PATCH_DRAFT.name)
     async def patch_draft(self, request: signatures.PatchDraft) -> signatures.Draft:
@@ -60,12 +55,7 @@ class InvoicingActivities:
             step_key=step_key(request.key, f"patch-{digest}"),
         )
         _check_total(draft, request.commercial)
-        return signatures.Draft(
-            external_id=draft.external_id,
-            total_minor=draft.total.minor,
-            due_date=draft.due_date,
-            carries=carried,
-        )
+        return _draft(draft, carried)
 
     @activity.defn(name=signatures.ISSUE.name)
     async def issue(self, request: signatures.Issue) -> signatures.Issued:
@@ -157,6 +147,12 @@ class InvoicingActivities:
                 raise UnknownCustomer(customer_id)
             carried = await customers.carry_forward(session, customer_id, scope, self._carry)
             return Recipient(company=customer.name, email=customer.email), carried
+
+
+def _draft(found: RemoteInvoice, carried: dict[str, Any]) -> signatures.Draft:
+    return signatures.Draft(
+        external_id=found.external_id, total_minor=found.total.minor, due_date=found.due_date, carries=carried
+    )
 
 
 def _issued(found: RemoteInvoice) -> signatures.Issued:
