@@ -1,0 +1,36 @@
+"""What an audit found: per invariant of the design how much was looked at, and every violation with its evidence."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Violation:
+    """`subject` is the key, mail or event that breaks the rule; `evidence` the facts that show it, in words."""
+
+    subject: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One invariant. `unchecked` says what could not be looked at, and why; empty where all was."""
+
+    invariant: str
+    title: str
+    items: int
+    violations: tuple[Violation, ...] = ()
+    unchecked: str = ""
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    checks: tuple[Check, ...]
+
+    @property
+    def violations(self) -> list[tuple[str, Violation]]:
+        """(invariant, violation), in the order of the invariants."""
+        return [(check.invariant, found) for check in self.checks for found in check.violations]
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.violations
