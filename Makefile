@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test check lint types imports lock bench clean
+.PHONY: setup demo test drills check lint types imports lock bench clean
 
 setup: $(STAMP)
 
@@ -23,6 +23,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/pytest -n auto $(ARGS)
+
+drills: $(STAMP)
+	@$(BIN)/python -m tests.drills $(ARGS)
 
 check: lint types imports
 
