@@ -6,6 +6,7 @@ so that a run repeats. The switches live in memory: a restart is a clean start.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -47,6 +48,17 @@ class CallFate:
     error: bool
     drop_after: bool
 
+    @property
+    def kind(self) -> str:
+        """The one thing that happens, first come first; empty if nothing does."""
+        named = {
+            "drop_before": self.drop_before,
+            "rate_limit": self.rate_limited,
+            "error": self.error,
+            "drop_after": self.drop_after,
+        }
+        return next((kind for kind, happens in named.items() if happens), "")
+
 
 @dataclass(frozen=True)
 class DeliveryFate:
@@ -59,9 +71,10 @@ class DeliveryFate:
 
 
 class FaultBox:
-    """The present switches and their random numbers."""
+    """The present switches and their random numbers; `injected` counts what they did, by the name of the switch."""
 
     def __init__(self) -> None:
+        self.injected: Counter[str] = Counter()
         self.turn(Faults())
 
     def turn(self, switches: Faults) -> None:
@@ -75,18 +88,34 @@ class FaultBox:
     def call(self) -> CallFate:
         """Draw for one API call."""
         now = self.switches
-        return CallFate(*self._hits(now.drop_before_rate, now.rate_limit_rate, now.error_rate, now.drop_after_rate))
+        fate = CallFate(*self._hits(now.drop_before_rate, now.rate_limit_rate, now.error_rate, now.drop_after_rate))
+        if fate.kind:
+            self.injected[fate.kind] += 1
+        return fate
 
     def delivery(self) -> DeliveryFate:
         """Draw for one webhook to one endpoint."""
         now = self.switches
         hits = self._hits(now.webhook_drop_rate, now.webhook_duplicate_rate, now.webhook_forge_rate)
         spread = self._random.random() * max(SHUFFLE_WINDOW_MS, now.webhook_delay_ms) if now.webhook_shuffle else 0
-        return DeliveryFate((now.webhook_delay_ms + spread) / 1000, *hits)
+        fate = DeliveryFate((now.webhook_delay_ms + spread) / 1000, *hits)
+        self._count_delivery(fate)
+        return fate
+
+    def _count_delivery(self, fate: DeliveryFate) -> None:
+        happened = {
+            "webhook_delay": self.switches.webhook_delay_ms > 0,
+            "webhook_shuffle": self.switches.webhook_shuffle,
+            "webhook_drop": fate.dropped,
+            "webhook_duplicate": fate.duplicated and not fate.dropped,
+            "webhook_forge": fate.forged,
+        }
+        self.injected.update(kind for kind, happens in happened.items() if happens)
 
     async def linger(self) -> None:
         """Wait as long as the latency switch says."""
         if self.switches.latency_ms:
+            self.injected["latency"] += 1
             await asyncio.sleep(self.switches.latency_ms / 1000)
 
 

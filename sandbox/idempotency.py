@@ -5,7 +5,6 @@ way round. Only answers that changed something are kept: a refusal changed nothi
 """
 
 import hashlib
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +54,7 @@ class Once:
             del self._in_flight[key]
 
     def _replay(self, tx: Tx, key: str, print_: str) -> Response | None:
-        tx.run("DELETE FROM idempotency WHERE key = ? AND kept_at <= ?", key, time.time() - self._ttl_s)
+        tx.run("DELETE FROM idempotency WHERE key = ? AND kept_at <= ?", key, self._now() - self._ttl_s)
         kept = tx.one("SELECT * FROM idempotency WHERE key = ?", key)
         if kept is None:
             return None
@@ -65,14 +64,17 @@ class Once:
 
     def _first(self, tx: Tx, key: str, print_: str, action: Action, status: int) -> Response:
         result = action(tx)
-        columns = (key, print_, status, dumps(result), time.time())
+        columns = (key, print_, status, dumps(result), self._now())
         tx.run("INSERT INTO idempotency (key, fingerprint, status, body, kept_at) VALUES (?, ?, ?, ?, ?)", *columns)
         return answer(result, status)
+
+    def _now(self) -> float:
+        return self._store.clock.present().timestamp()
 
     def sweep(self) -> None:
         """Forget keys past their life."""
         with self._store.transaction() as tx:
-            tx.run("DELETE FROM idempotency WHERE kept_at <= ?", time.time() - self._ttl_s)
+            tx.run("DELETE FROM idempotency WHERE kept_at <= ?", self._now() - self._ttl_s)
 
 
 def fingerprint(request: Request, raw: bytes) -> str:

@@ -57,20 +57,33 @@ def stamp(moment: datetime) -> str:
 
 
 class Clock:
-    """UTC times that never repeat and never step back, so that events sort by time alone."""
+    """UTC times that never repeat and never step back, so that events sort by time alone; until somebody sets it.
+
+    Set, it goes on from there at the usual pace. What it told last does not bind it then: a clock that was put right
+    is one of the things that a receiver has to live with.
+    """
 
     def __init__(self, last: str | None = None) -> None:
         self._last = datetime.fromisoformat(last) if last else datetime.min.replace(tzinfo=UTC)
+        self._ahead = timedelta()
+
+    def set(self, moment: datetime | None) -> None:
+        """From now on it is `moment` (aware); None puts it back to real time."""
+        self._ahead = moment.astimezone(UTC) - datetime.now(UTC) if moment else timedelta()
+        self._last = min(self._last, self.present())
+
+    def present(self) -> datetime:
+        """The present moment; asking changes nothing."""
+        return datetime.now(UTC) + self._ahead
 
     def now(self) -> str:
         """The present, or one microsecond after the last answer, whichever is later."""
-        self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
+        self._last = max(self.present(), self._last + timedelta(microseconds=1))
         return stamp(self._last)
 
-    @staticmethod
-    def today() -> str:
+    def today(self) -> str:
         """The date in UTC."""
-        return datetime.now(UTC).date().isoformat()
+        return self.present().date().isoformat()
 
 
 class Tx:

@@ -114,7 +114,7 @@ class Courier:
         if status is not None and 200 <= status < 300:  # noqa: PLR2004 - the 2xx class
             return "delivered", due_at
         patience = timedelta(seconds=self._config.webhook_give_up_after_s)
-        expired = datetime.now(UTC) - datetime.fromisoformat(owed["created_at"]) > patience
+        expired = self._store.clock.present() - datetime.fromisoformat(owed["created_at"]) > patience
         return ("given_up" if expired else "pending"), due_at
 
     def pause(self, attempts: int) -> float:
