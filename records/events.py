@@ -4,7 +4,10 @@ Two write a fate: the dispatcher (delivered, quarantined, another attempt) and t
 workflow's word is final for the dispatcher, whichever of the two is written first.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.events import InvoiceEvent
 from billing.record import Fate
-from records.sql import affected, insert, now, page_size, table, time_cursor, to_cursor
+from records.sql import affected, insert_for, now, page_size, table, time_cursor, to_cursor
 from records.tables import EventRow
 
 _V = table(EventRow)
@@ -40,22 +43,54 @@ class EventPage(BaseModel):
     next_cursor: str | None = None
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """A verified event as it came: who sent it, what it says, and its bytes."""
+
+    source: str
+    event: InvoiceEvent
+    raw: bytes
+
+
 async def accept(s: AsyncSession, source: str, event: InvoiceEvent, raw: bytes) -> bool:
     """Store it; False if this source sent this event id before."""
-    values: dict[str, Any] = {
+    return (await accept_all(s, [Arrival(source, event, raw)]))[0]
+
+
+async def accept_all(s: AsyncSession, arrivals: Sequence[Arrival]) -> list[bool]:
+    """Store them; for each whether it is new: not known from before, and not a second time among these."""
+    connection = await s.connection()
+    rows = [_row(arrival) for arrival in arrivals]
+    stored = (await connection.execute(_insert_new(connection.dialect.name), rows)).all()
+    new = {(row.id, row.source) for row in stored}
+    answers = []
+    for row in rows:
+        answers.append((row["id"], row["source"]) in new)
+        new.discard((row["id"], row["source"]))
+    return answers
+
+
+@lru_cache
+def _insert_new(dialect: str) -> Any:
+    """Built once: this is the door's hot path."""
+    return insert_for(dialect, EventRow).on_conflict_do_nothing().returning(_V.c.id, _V.c.source)
+
+
+def _row(arrival: Arrival) -> dict[str, Any]:
+    event = arrival.event
+    return {
         "id": event.id,
-        "source": source,
+        "source": arrival.source,
         "type": event.type,
         "invoice_id": event.data.invoice_id,
         "reference": event.data.reference,
         "created_at": event.created_at,
         "received_at": now(),
-        "raw": raw,
+        "raw": arrival.raw,
         "fate": Fate.PENDING.value,
         "reason": "",
         "attempts": 0,
     }
-    return await affected(s, insert(s, EventRow).values(values).on_conflict_do_nothing()) == 1
 
 
 async def pending(s: AsyncSession, limit: int, at: datetime) -> list[EventRow]:

@@ -21,6 +21,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from billing.errors import BillhookError, Unauthorized
 from billing.events import InvoiceEvent
 from records import events
+from records.group import GroupCommit
 from records.session import Database
 
 SOURCE: Final = "jupiter"
@@ -90,13 +91,18 @@ def read_event(body: bytes) -> InvoiceEvent:
     return event
 
 
-async def accept(database: Database, event: InvoiceEvent, raw: bytes) -> bool:
-    """Keep `event`; False if its id came before. Committed on return. Raises NotStored."""
-    try:
-        async with database.transaction() as session:
-            return await events.accept(session, SOURCE, event, raw)
-    except (SQLAlchemyError, OSError) as error:
-        raise NotStored("the event could not be stored", next_step="send it again") from error
+class Door:
+    """Keeps what was verified and read; arrivals at the same moment share a transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._storing = GroupCommit(database, events.accept_all)
+
+    async def accept(self, event: InvoiceEvent, raw: bytes) -> bool:
+        """Keep `event`; False if its id came before. Committed on return. Raises NotStored."""
+        try:
+            return await self._storing.put(events.Arrival(SOURCE, event, raw))
+        except (SQLAlchemyError, OSError) as error:
+            raise NotStored("the event could not be stored", next_step="send it again") from error
 
 
 def _known_versions(header: str) -> str:

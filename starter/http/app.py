@@ -16,7 +16,7 @@ from starter.http.limits import BodyLimit
 from starter.http.metrics import Metrics, Timed
 from starter.http.parts import Parts
 from starter.http.routes import customers, health, invoices, queues, triggers, webhooks
-from starter.intake import Verifier
+from starter.intake import Door, Verifier
 
 VERSION: Final = "0.1.0"
 _ABOUT: Final = (
@@ -32,7 +32,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     dispatcher = Dispatcher(database, engine, settings.task_queue, watcher=metrics)
     verifier = Verifier(settings.webhook_secret_list)
     app = FastAPI(title="Billhook", version=VERSION, description=_ABOUT, lifespan=_lifespan, redirect_slashes=False)
-    app.state.parts = Parts(settings, database, engine, dispatcher, verifier, metrics)
+    app.state.parts = Parts(settings, database, engine, dispatcher, verifier, Door(database), metrics)
     for module in (triggers, webhooks, invoices, queues, customers, health):
         app.include_router(module.router)
     problems.install(app)

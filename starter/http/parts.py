@@ -10,7 +10,7 @@ from settings import Settings
 from starter.client import Engine
 from starter.dispatcher import Dispatcher
 from starter.http.metrics import Metrics
-from starter.intake import Verifier
+from starter.intake import Door, Verifier
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Parts:
     engine: Engine
     dispatcher: Dispatcher
     verifier: Verifier
+    door: Door
     metrics: Metrics
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from billing.errors import BillhookError
 from starter.http.parts import UseParts
 from starter.http.problems import MEDIA_TYPE, Problem
-from starter.intake import accept, read_event
+from starter.intake import read_event
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
@@ -37,7 +37,7 @@ async def jupiter(request: Request, parts: UseParts) -> Taken:
         raw = await request.body()
         parts.verifier.verify(raw, request.headers)
         event = read_event(raw)
-        created = await accept(parts.database, event, raw)
+        created = await parts.door.accept(event, raw)
     except BillhookError as error:
         parts.metrics.events.labels(error.slug).inc()
         raise
