@@ -20,7 +20,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 import worker
 from records.session import Database
-from records.tokens import Scope, create_token
+from records.tokens import Scope, create_token, revoke_token
 from sandbox.config import SandboxConfig
 from sandbox.server import build_server
 from settings import Settings
@@ -91,6 +91,8 @@ class Stack:
         """Headers of a new token."""
         if name not in self.tokens:
             async with self.database.transaction() as session:
+                # A folder that a stack ran on before knows the name already.
+                await revoke_token(session, name)
                 self.tokens[name] = await create_token(session, name, list(scopes))
         return {"Authorization": f"Bearer {self.tokens[name]}"}
 

@@ -9,15 +9,19 @@ from typing import Final, Self
 
 from sandbox.faults import Faults
 
-SWITCHES: Final = tuple(name for name in Faults.model_fields if name not in {"seed", "retry_after_s"})
-"""The sandbox's fault switches; `retry_after_s` only says what `rate_limit_rate` answers."""
+SWITCHES: Final = tuple(
+    name.removesuffix("_rate").removesuffix("_ms")
+    for name in Faults.model_fields
+    if name not in {"seed", "retry_after_s"}
+)
+"""The sandbox's fault switches, as it counts them; `retry_after_s` only says what a rate limit answers."""
 
 
 @dataclass
 class DrillReport:
     """`faults` by kind and `events` by fate are counted, never assumed; `violations` are sentences with evidence.
 
-    A switch of the sandbox is counted in `faults` under its own name (`drop_after_rate`), whatever else was done to
+    A switch of the sandbox is counted in `faults` as the sandbox counts it (`drop_after`), whatever else was done to
     the system under words of the drill's own (`worker killed`). `facts` holds whatever else was measured in this run:
     words to a figure with its unit.
     """

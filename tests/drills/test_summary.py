@@ -45,10 +45,10 @@ def test_a_fault_switch_that_no_drill_used_is_a_violation_of_a_whole_run(capsys:
 
 def test_the_table_names_seeds_faults_by_kind_and_events_by_fate() -> None:
     out = StringIO()
-    runs = [report("simulation", seeds=[seed], faults=Counter(error_rate=2)) for seed in range(1, 21)]
+    runs = [report("simulation", seeds=[seed], faults=Counter(error=2)) for seed in range(1, 21)]
     summary.show(Console(file=out, width=150), [DrillReport.merged(runs)])
     assert "1-20" in out.getvalue()
-    assert "40 error_rate" in out.getvalue()
+    assert "40 error" in out.getvalue()
     assert "140 applied" in out.getvalue()
 
 

