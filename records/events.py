@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import or_, select, update
+from sqlalchemy import RowMapping, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.events import InvoiceEvent
@@ -84,6 +84,7 @@ def _row(arrival: Arrival) -> dict[str, Any]:
         "type": event.type,
         "invoice_id": event.data.invoice_id,
         "reference": event.data.reference,
+        "lane": event.data.reference or event.data.invoice_id,
         "created_at": event.created_at,
         "received_at": now(),
         "raw": arrival.raw,
@@ -93,28 +94,63 @@ def _row(arrival: Arrival) -> dict[str, Any]:
     }
 
 
-async def pending(s: AsyncSession, limit: int, at: datetime) -> list[EventRow]:
-    """What is due for delivery at `at`, oldest first."""
-    due = or_(_V.c.next_attempt_at.is_(None), _V.c.next_attempt_at <= at)
-    query = select(_V).where(_V.c.fate == Fate.PENDING.value, due).order_by(_V.c.received_at).limit(limit)
-    return [EventRow(**row) for row in (await s.execute(query)).mappings()]
+async def pending(s: AsyncSession, limit: int, at: datetime, per_lane: int = 20) -> list[EventRow]:
+    """What is due for delivery at `at`, the longest waiting lanes first and each lane in the order of events.
+
+    A lane whose first event waits for its next attempt waits as a whole, and none gives more than `per_lane`: so order
+    holds within an invoice, and one with a thousand events leaves the others their turn.
+    """
+    is_pending = _V.c.fate == Fate.PENDING.value
+    rests = func.max(_V.c.next_attempt_at)
+    lanes = (
+        select(_V.c.lane)
+        .where(is_pending)
+        .group_by(_V.c.lane)
+        .having(or_(rests.is_(None), rests <= at))
+        .order_by(func.min(_V.c.received_at))
+        .limit(limit)
+    )
+    place = (
+        func.row_number()
+        .over(partition_by=_V.c.lane, order_by=(_V.c.created_at, _V.c.received_at, _V.c.id))
+        .label("place")
+    )
+    queued = select(_V, place).where(is_pending, _V.c.lane.in_(lanes)).subquery()
+    turn = select(queued).where(queued.c.place <= per_lane).order_by(queued.c.place, queued.c.received_at).limit(limit)
+    return [_event_row(row) for row in (await s.execute(turn)).mappings()]
 
 
-async def mark(
-    s: AsyncSession,
-    event_id: str,
-    fate: Fate,
-    reason: str = "",
-    *,
-    attempts: int | None = None,
-    next_attempt_at: datetime | None = None,
-) -> bool:
-    """The dispatcher's word; False, and nothing changed, where the workflow has already stated the fate."""
-    values: dict[str, Any] = {"fate": fate.value, "reason": reason, "next_attempt_at": next_attempt_at}
-    if attempts is not None:
-        values["attempts"] = attempts
-    unstated = update(_V).where(_V.c.id == event_id, _V.c.stated_by.is_(None))
-    return await affected(s, unstated.values(values)) > 0
+@dataclass(frozen=True)
+class Mark:
+    """The dispatcher's word on one event; one that waits has the time of its next attempt."""
+
+    event_id: str
+    fate: Fate
+    reason: str = ""
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+
+
+async def mark(s: AsyncSession, marks: Sequence[Mark]) -> None:
+    """Write them; where the workflow has already stated a fate, its word stays."""
+    rows = [
+        {
+            "event": one.event_id,
+            "fate": one.fate.value,
+            "reason": one.reason,
+            "attempts": one.attempts,
+            "next_attempt_at": one.next_attempt_at,
+        }
+        for one in marks
+    ]
+    if rows:
+        await (await s.connection()).execute(_mark_unstated(), rows)
+
+
+@lru_cache
+def _mark_unstated() -> Any:
+    values: dict[str, Any] = {name: bindparam(name) for name in ("fate", "reason", "attempts", "next_attempt_at")}
+    return update(_V).where(_V.c.id == bindparam("event"), _V.c.stated_by.is_(None)).values(values)
 
 
 async def requeue(s: AsyncSession, event_id: str) -> bool:
@@ -126,7 +162,11 @@ async def requeue(s: AsyncSession, event_id: str) -> bool:
 
 async def get_event(s: AsyncSession, event_id: str) -> EventRow | None:
     row = (await s.execute(select(_V).where(_V.c.id == event_id).limit(1))).mappings().one_or_none()
-    return None if row is None else EventRow(**row)
+    return None if row is None else _event_row(row)
+
+
+def _event_row(row: RowMapping) -> EventRow:
+    return EventRow(**{name: row[name] for name in _V.c.keys()})  # noqa: SIM118 - a collection of columns is no dict
 
 
 async def list_events(

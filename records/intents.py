@@ -1,5 +1,7 @@
 """Intents: registered once per key before anything is started, so that no trigger is lost and none counts twice."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Executable, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -47,6 +49,11 @@ def _insert(s: AsyncSession, intent: Intent) -> Executable:
 async def get_intent(s: AsyncSession, key: str) -> Intent | None:
     payload = (await s.execute(select(_N.c.payload).where(_N.c.key == key))).scalar_one_or_none()
     return None if payload is None else Intent.model_validate_json(payload)
+
+
+async def known(s: AsyncSession, keys: Collection[str]) -> set[str]:
+    """Those of `keys` that are registered."""
+    return set((await s.execute(select(_N.c.key).where(_N.c.key.in_(keys)))).scalars())
 
 
 async def unstarted(s: AsyncSession, limit: int) -> list[Intent]:

@@ -1,6 +1,6 @@
 """What the workflow tells us of an invoice, written so that telling it twice or late changes nothing; its reading."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -176,8 +176,7 @@ async def open_cases(s: AsyncSession, *, limit: int = 200) -> list[OpenCase]:
     return [OpenCase.model_validate(dict(row)) for row in (await s.execute(query)).mappings()]
 
 
-async def find_by_external_id(s: AsyncSession, external_id: str) -> str | None:
-    """The key of the invoice that the API knows by this id."""
-    query = select(_I.c.key).where(_I.c.external_id == external_id).limit(1)
-    found: str | None = (await s.execute(query)).scalar_one_or_none()
-    return found
+async def keys_of(s: AsyncSession, external_ids: Collection[str]) -> dict[str, str]:
+    """The keys of the invoices that the API knows by these ids."""
+    query = select(_I.c.external_id, _I.c.key).where(_I.c.external_id.in_(external_ids))
+    return {row.external_id: row.key for row in await s.execute(query)}

@@ -180,13 +180,18 @@ class CaseRow(SQLModel, table=True):
 
 
 class EventRow(SQLModel, table=True):
-    """An accepted event with its raw body. `stated_by` is the sequence of the record that stated its fate, if any."""
+    """An accepted event with its raw body. `stated_by` is the sequence of the record that stated its fate, if any.
+
+    Events of one `lane` are delivered one after another: its reference, or the invoice's id where it names none.
+    """
 
     __tablename__ = "events"
     __table_args__ = (
         Index(
-            "ix_events_pending",
+            "ix_events_lanes",
+            "lane",
             "received_at",
+            "next_attempt_at",
             sqlite_where=text("fate = 'pending'"),
             postgresql_where=text("fate = 'pending'"),
         ),
@@ -199,6 +204,7 @@ class EventRow(SQLModel, table=True):
     type: str = Field(max_length=100)
     invoice_id: str = Field(max_length=200)
     reference: str | None = Field(default=None, max_length=500)
+    lane: str = Field(default="", max_length=500, sa_column_kwargs={"server_default": ""})
     created_at: datetime = Field(sa_type=Utc)
     received_at: datetime = Field(sa_type=Utc)
     raw: bytes = Field(sa_type=LargeBinary)

@@ -35,6 +35,9 @@ PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5, 15, 60
 # An event may overtake our own trigger by seconds, or come before somebody imports the invoice; after two hours a
 # person has to look.
 
+_OUTSIDE: Final = (EngineUnreachable, RPCError, SQLAlchemyError, OSError, TimeoutError)
+# Trouble that is not the event's: it is met again at the next sweep.
+
 log = structlog.get_logger(__name__)
 
 
@@ -122,7 +125,7 @@ class Dispatcher:
         """One pass; True if there is more to do at once. Trouble outside is met again at the next sweep."""
         try:
             return await self.pass_once(sweep=sweep)
-        except (EngineUnreachable, RPCError, SQLAlchemyError, OSError, TimeoutError) as error:
+        except _OUTSIDE as error:
             log.warning("dispatch_postponed", kind=type(error).__name__, cause=str(error)[:200])
         except Exception:
             # The loop must outlive any one event; the event stays pending and its trouble in the log.
@@ -172,34 +175,43 @@ class Dispatcher:
 
     async def _deliver_all(self, due: list[EventRow]) -> None:
         """What was settled is marked even if some met trouble; in one transaction, for SQLite has one writer."""
-        groups: dict[str, list[EventRow]] = defaultdict(list)
+        if not due:
+            return
+        keys = await self._router.keys_of(due)
+        lanes: dict[str, list[EventRow]] = defaultdict(list)
         for row in due:
-            groups[row.reference or row.invoice_id].append(row)
+            lanes[keys[row.id] or row.lane].append(row)
         verdicts: list[tuple[EventRow, Verdict]] = []
         try:
-            await self._side_by_side(self._deliver(group, verdicts) for group in groups.values())
+            await self._side_by_side(self._deliver(lane, keys, verdicts) for lane in lanes.values())
         finally:
             await self._mark(verdicts)
 
-    async def _deliver(self, group: list[EventRow], verdicts: list[tuple[EventRow, Verdict]]) -> None:
+    async def _deliver(
+        self, lane: list[EventRow], keys: dict[str, str | None], verdicts: list[tuple[EventRow, Verdict]]
+    ) -> None:
         """One invoice's events, in order. One that has to wait holds back those behind it."""
         held: Verdict | None = None
         async with self._turn() as is_on:
-            for row in group if is_on else ():
-                verdict = held or await self._router.settle(row)
+            for row in lane if is_on else ():
+                verdict = held or await self._settle(row, keys[row.id])
                 verdicts.append((row, verdict))
                 held = verdict if isinstance(verdict, Waits) else None
+
+    async def _settle(self, row: EventRow, key: str | None) -> Verdict:
+        try:
+            return await self._router.settle(row, key)
+        except _OUTSIDE:
+            raise
+        except Exception as error:
+            log.exception("event_stumbled", id=row.id, type=row.type)
+            return self._router.unforeseen(row, error)
 
     async def _mark(self, verdicts: list[tuple[EventRow, Verdict]]) -> None:
         if not verdicts:
             return
         async with self._database.transaction() as session:
-            for row, verdict in verdicts:
-                until = verdict.until if isinstance(verdict, Waits) else None
-                attempts = row.attempts + 1
-                await events.mark(
-                    session, row.id, verdict.fate, verdict.reason, attempts=attempts, next_attempt_at=until
-                )
+            await events.mark(session, [_as_mark(row, verdict) for row, verdict in verdicts])
         for row, verdict in verdicts:
             log.debug("event_settled", id=row.id, type=row.type, fate=verdict.fate.value, reason=verdict.reason)
             if self._watcher:
@@ -221,3 +233,8 @@ class Dispatcher:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+
+
+def _as_mark(row: EventRow, verdict: Verdict) -> events.Mark:
+    until = verdict.until if isinstance(verdict, Waits) else None
+    return events.Mark(row.id, verdict.fate, verdict.reason, attempts=row.attempts + 1, next_attempt_at=until)

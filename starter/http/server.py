@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
 
 from records.session import Database
 from settings import Settings
@@ -17,7 +18,8 @@ def serve(settings: Settings, host: str, port: int) -> None:
     logs.configure(settings.log_format)
     listening = _bound(host, port)
     try:
-        asyncio.run(_serve(settings, listening))
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+            runner.run(_serve(settings, listening))
     finally:
         listening.close()
 

@@ -85,7 +85,7 @@ async def test_the_workflows_word_on_an_event_outlasts_the_dispatchers(db: Datab
         assert await events.accept(s, "jupiter", an_event(), an_event().model_dump_json().encode())
     await _save(db, a_record(2, fates=(EventFate(event_id="evt_1", fate=Fate.APPLIED),)))
     async with db.transaction() as s:
-        assert not await events.mark(s, "evt_1", Fate.DELIVERED)
+        await events.mark(s, [events.Mark("evt_1", Fate.DELIVERED)])
         assert not await events.requeue(s, "evt_1")
     await _save(db, a_record(1, fates=(EventFate(event_id="evt_1", fate=Fate.IGNORED, reason="old"),)))
     async with db.session() as s:
@@ -135,6 +135,5 @@ async def test_an_invoice_is_found_by_the_apis_id_and_awaiting_ones_are_listed(d
     await with_intent(db)
     await _save(db, a_record(1, Status.AWAITING_APPROVAL, external_id="inv/1"))
     async with db.session() as s:
-        assert await invoices.find_by_external_id(s, "inv/1") == KEY
-        assert await invoices.find_by_external_id(s, "inv/2") is None
+        assert await invoices.keys_of(s, {"inv/1", "inv/2"}) == {"inv/1": KEY}
         assert [view.key for view in (await invoices.awaiting_approval(s)).data] == [KEY]

@@ -68,7 +68,7 @@ async def test_a_postponed_event_is_pending_only_when_its_time_has_come(db: Data
     later = AT + timedelta(minutes=5)
     async with db.transaction() as s:
         await events.accept(s, "jupiter", an_event(), b"raw")
-        await events.mark(s, "evt_1", Fate.PENDING, "nobody claims it", attempts=1, next_attempt_at=later)
+        await events.mark(s, [events.Mark("evt_1", Fate.PENDING, "nobody claims it", 1, later)])
         assert await events.pending(s, 10, AT) == []
         assert [row.attempts for row in await events.pending(s, 10, later)] == [1]
 
@@ -76,7 +76,7 @@ async def test_a_postponed_event_is_pending_only_when_its_time_has_come(db: Data
 async def test_a_quarantined_event_can_be_replayed_from_the_start(db: Database) -> None:
     async with db.transaction() as s:
         await events.accept(s, "jupiter", an_event(), b"raw")
-        await events.mark(s, "evt_1", Fate.QUARANTINED, "unroutable", attempts=9)
+        await events.mark(s, [events.Mark("evt_1", Fate.QUARANTINED, "unroutable", attempts=9)])
         assert [row.fate for row in (await events.list_events(s, fate=Fate.QUARANTINED)).data] == [Fate.QUARANTINED]
         assert await events.requeue(s, "evt_1")
         assert not await events.requeue(s, "evt_none")
