@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills check lint types imports lock bench clean
+.PHONY: setup demo test drills check lint types imports lock bench bench-intake clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,9 @@ imports: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.lifecycle $(ARGS)
+
+bench-intake: $(STAMP)
+	$(BIN)/python -m bench.intake $(ARGS)
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements/run.lock

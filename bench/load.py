@@ -1,6 +1,6 @@
 """A load at a fixed rate, as a process of its own: events are signed beforehand, and each has its time to be sent.
 
-    python -m bench.load URL RATE SECONDS INVOICES < secret
+    python -m bench.load URL RATE SECONDS < {"secret": "whsec_...", "invoices": [[external id, key], ...]}
 
 An answer's delay counts from the moment at which its event was due, so that a slow answer cannot thin the load out and
 hide what the next ones would have waited. Prints one line of JSON.
@@ -13,23 +13,26 @@ import time
 import uuid
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from standardwebhooks.webhooks import Webhook
 
 CONNECTIONS = 64
 # Far more than a door that keeps up needs at once.
-_KINDS = ("invoice.viewed", "invoice.amended", "invoice.comment")
+_KINDS = ("invoice.viewed", "invoice.amended", "invoice.commented")
+# The last is one that the dispatcher ignores by itself.
 
 
-def request(host: str, secret: Webhook, invoices: int, number: int) -> bytes:
+def request(host: str, secret: Webhook, invoices: list[tuple[str, str]], number: int) -> bytes:
     """One signed event as bytes on the wire."""
     event_id, now = f"evt_{uuid.uuid4().hex}", datetime.now(UTC)
-    invoice = number % invoices
-    data = {"invoice_id": f"inv_{invoice}", "reference": f"invoice:bench_{invoice}:m1", "version": 1, "status": "sent"}
-    if _KINDS[number % 3] == "invoice.amended":
+    external_id, key = invoices[number % len(invoices)]
+    kind = _KINDS[number // len(invoices) % len(_KINDS)]
+    data: dict[str, Any] = {"invoice_id": external_id, "reference": key, "version": 1, "status": "sent"}
+    if kind == "invoice.amended":
         data |= {"changes": {"po_number": {"from": None, "to": f"PO-{number}"}}}
-    body = json.dumps({"id": event_id, "type": _KINDS[number % 3], "created_at": now.isoformat(), "data": data})
+    body = json.dumps({"id": event_id, "type": kind, "created_at": now.isoformat(), "data": data})
     head = {
         "host": host,
         "content-type": "application/json",
@@ -42,8 +45,9 @@ def request(host: str, secret: Webhook, invoices: int, number: int) -> bytes:
     return f"POST /webhooks/jupiter HTTP/1.1\r\n{lines}\r\n\r\n{body}".encode()
 
 
-async def connection(host: str, port: int, due: "asyncio.Queue[tuple[float, bytes]]", delays: list[float],
-                     statuses: Counter[str]) -> None:  # fmt: skip
+async def connection(
+    host: str, port: int, due: asyncio.Queue[tuple[float, bytes]], delays: list[float], statuses: Counter[str]
+) -> None:
     """Sends what is due, one at a time, and notes how long after its time each was answered."""
     reader, writer = await asyncio.open_connection(host, port)
     while True:
@@ -59,10 +63,11 @@ async def connection(host: str, port: int, due: "asyncio.Queue[tuple[float, byte
         due.task_done()
 
 
-async def main(url: str, rate: float, seconds: float, invoices: int, secret: str) -> dict[str, object]:
+async def main(url: str, rate: float, seconds: float, secret: str, invoices: list[tuple[str, str]]) -> dict[str, Any]:
     place = urlsplit(url)
     host, port = place.hostname or "127.0.0.1", place.port or 80
-    messages = [request(f"{host}:{port}", Webhook(secret), invoices, number) for number in range(int(rate * seconds))]
+    signer, count = Webhook(secret), int(rate * seconds)
+    messages = [request(f"{host}:{port}", signer, invoices, number) for number in range(count)]
     due: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
     delays: list[float] = []
     statuses: Counter[str] = Counter()
@@ -84,5 +89,5 @@ async def main(url: str, rate: float, seconds: float, invoices: int, secret: str
 
 
 if __name__ == "__main__":
-    url, rate, seconds, invoices = sys.argv[1:5]
-    print(json.dumps(asyncio.run(main(url, float(rate), float(seconds), int(invoices), sys.stdin.read().strip()))))
+    url, rate, seconds = sys.argv[1:]
+    print(json.dumps(asyncio.run(main(url, float(rate), float(seconds), **json.load(sys.stdin)))))

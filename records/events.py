@@ -5,13 +5,13 @@ workflow's word is final for the dispatcher, whichever of the two is written fir
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import RowMapping, bindparam, func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.events import InvoiceEvent
@@ -94,7 +94,20 @@ def _row(arrival: Arrival) -> dict[str, Any]:
     }
 
 
-async def pending(s: AsyncSession, limit: int, at: datetime, per_lane: int = 20) -> list[EventRow]:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An event to be delivered now."""
+
+    id: str
+    type: str
+    lane: str
+    reference: str | None
+    invoice_id: str
+    raw: bytes
+    attempts: int
+
+
+async def pending(s: AsyncSession, limit: int, at: datetime, per_lane: int = 20) -> list[Due]:
     """What is due for delivery at `at`, the longest waiting lanes first and each lane in the order of events.
 
     A lane whose first event waits for its next attempt waits as a whole, and none gives more than `per_lane`: so order
@@ -116,8 +129,11 @@ async def pending(s: AsyncSession, limit: int, at: datetime, per_lane: int = 20)
         .label("place")
     )
     queued = select(_V, place).where(is_pending, _V.c.lane.in_(lanes)).subquery()
-    turn = select(queued).where(queued.c.place <= per_lane).order_by(queued.c.place, queued.c.received_at).limit(limit)
-    return [_event_row(row) for row in (await s.execute(turn)).mappings()]
+    columns = [queued.c[field.name] for field in fields(Due)]
+    turn = (
+        select(*columns).where(queued.c.place <= per_lane).order_by(queued.c.place, queued.c.received_at).limit(limit)
+    )
+    return [Due(*row) for row in await s.execute(turn)]
 
 
 @dataclass(frozen=True)
@@ -162,11 +178,7 @@ async def requeue(s: AsyncSession, event_id: str) -> bool:
 
 async def get_event(s: AsyncSession, event_id: str) -> EventRow | None:
     row = (await s.execute(select(_V).where(_V.c.id == event_id).limit(1))).mappings().one_or_none()
-    return None if row is None else _event_row(row)
-
-
-def _event_row(row: RowMapping) -> EventRow:
-    return EventRow(**{name: row[name] for name in _V.c.keys()})  # noqa: SIM118 - a collection of columns is no dict
+    return None if row is None else EventRow(**row)
 
 
 async def list_events(

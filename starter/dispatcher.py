@@ -19,8 +19,8 @@ from temporalio.service import RPCError
 
 from billing.intent import Intent
 from records import events, intents
+from records.events import Due
 from records.session import Database
-from records.tables import EventRow
 from starter import client as temporal
 from starter.client import Engine, EngineUnreachable
 from starter.routing import Router, Verdict, Waits
@@ -135,6 +135,9 @@ class Dispatcher:
 
     async def pass_once(self, *, sweep: bool = True) -> bool:
         """Mark what runs, start what does not (when sweeping), deliver what is due. True if a batch was full."""
+        if self._away:
+            # While Temporal is away, a backlog is not read over and over only to find that out again.
+            await self._engine.check()
         self._away = False
         await self._mark_started()
         if sweep:
@@ -173,23 +176,21 @@ class Dispatcher:
         self._started.add(intent.key)
         log.info("started_by_sweep", key=intent.key, created=created)
 
-    async def _deliver_all(self, due: list[EventRow]) -> None:
+    async def _deliver_all(self, due: list[Due]) -> None:
         """What was settled is marked even if some met trouble; in one transaction, for SQLite has one writer."""
         if not due:
             return
         keys = await self._router.keys_of(due)
-        lanes: dict[str, list[EventRow]] = defaultdict(list)
+        lanes: dict[str, list[Due]] = defaultdict(list)
         for row in due:
             lanes[keys[row.id] or row.lane].append(row)
-        verdicts: list[tuple[EventRow, Verdict]] = []
+        verdicts: list[tuple[Due, Verdict]] = []
         try:
             await self._side_by_side(self._deliver(lane, keys, verdicts) for lane in lanes.values())
         finally:
             await self._mark(verdicts)
 
-    async def _deliver(
-        self, lane: list[EventRow], keys: dict[str, str | None], verdicts: list[tuple[EventRow, Verdict]]
-    ) -> None:
+    async def _deliver(self, lane: list[Due], keys: dict[str, str | None], verdicts: list[tuple[Due, Verdict]]) -> None:
         """One invoice's events, in order. One that has to wait holds back those behind it."""
         held: Verdict | None = None
         async with self._turn() as is_on:
@@ -198,7 +199,7 @@ class Dispatcher:
                 verdicts.append((row, verdict))
                 held = verdict if isinstance(verdict, Waits) else None
 
-    async def _settle(self, row: EventRow, key: str | None) -> Verdict:
+    async def _settle(self, row: Due, key: str | None) -> Verdict:
         try:
             return await self._router.settle(row, key)
         except _OUTSIDE:
@@ -207,7 +208,7 @@ class Dispatcher:
             log.exception("event_stumbled", id=row.id, type=row.type)
             return self._router.unforeseen(row, error)
 
-    async def _mark(self, verdicts: list[tuple[EventRow, Verdict]]) -> None:
+    async def _mark(self, verdicts: list[tuple[Due, Verdict]]) -> None:
         if not verdicts:
             return
         async with self._database.transaction() as session:
@@ -235,6 +236,6 @@ class Dispatcher:
                 raise result
 
 
-def _as_mark(row: EventRow, verdict: Verdict) -> events.Mark:
+def _as_mark(row: Due, verdict: Verdict) -> events.Mark:
     until = verdict.until if isinstance(verdict, Waits) else None
     return events.Mark(row.id, verdict.fate, verdict.reason, attempts=row.attempts + 1, next_attempt_at=until)

