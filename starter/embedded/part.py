@@ -53,6 +53,10 @@ class Process:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.returncode is None
+
     async def ended(self) -> int:
         """Wait for its end; the exit code, negative for a signal."""
         return await self._process.wait()
@@ -79,7 +83,7 @@ class Process:
         await self._process.wait()
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process.returncode is None:
+        if self.is_running:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 

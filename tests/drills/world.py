@@ -47,14 +47,11 @@ class Engine:
             raise RuntimeError(f"the Temporal server did not start: {wrong}")
 
     async def kill(self) -> None:
-        """SIGKILL, in the middle of whatever it does."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.ended()
-
-    async def stop(self) -> None:
+        """SIGKILL, in the middle of whatever it does. No other way of stopping it is needed: its file survives it."""
         if self._process is not None:
-            await self._process.stop()
+            os.killpg(self._process.pid, signal.SIGKILL)
+            await self._process.ended()
+            self._process = None
 
 
 @asynccontextmanager
@@ -69,7 +66,7 @@ async def world(folder: Path, **changes: Any) -> AsyncIterator[tuple[Stack, Engi
         ) as stack:
             yield stack, engine
     finally:
-        await engine.stop()
+        await engine.kill()
 
 
 async def copied(source: Path, target: Path) -> Path:
