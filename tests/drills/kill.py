@@ -13,7 +13,6 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +25,7 @@ from records.tokens import Scope
 from starter.embedded import credentials
 from starter.embedded.tokens import database_of, fresh_token
 from tests.drills.kill_books import disagreements
-from tests.drills.kill_parts import VICTIMS, Killable, kill_at_random, killable
+from tests.drills.kill_parts import Killable, Killing, kill_at_random, killable
 from tests.drills.kill_people import ENDS, People, Plan, plans, play
 from tests.drills.report import DrillReport
 from tests.stack import assert_eventually
@@ -39,15 +38,15 @@ _V = table(EventRow)
 
 
 async def drill(
-    *, invoices: int = 200, minutes: float = 5.0, seed: int = 1, victims: Sequence[str] = VICTIMS
+    *, invoices: int = 200, minutes: float = 5.0, seed: int = 1, killing: Killing | None = None
 ) -> DrillReport:
     """Violations: an invoice that does not end, and whatever the audit finds."""
     began, report = time.monotonic(), DrillReport("kill", [seed], invoices=invoices)
-    draw = random.Random(seed)
+    draw, killing = random.Random(seed), killing or Killing(minutes * 60)
     with tempfile.TemporaryDirectory(prefix="billhook-kill-") as name:
         async with killable(Path(name)) as running:
             planned = plans(invoices, [f"customer-{number}" for number in range(CUSTOMERS)], draw)
-            seen, people = await _played(running, planned, minutes * 60, victims, draw)
+            seen, people = await _played(running, planned, killing, draw)
             report.violations += _unended(planned, seen)
             report.violations += await _events_on_their_way(running)
             report.violations += await disagreements(running.stack, seen, await truth_of(running))
@@ -57,7 +56,7 @@ async def drill(
 
 
 async def _played(
-    running: Killable, planned: list[Plan], seconds: float, victims: Sequence[str], draw: random.Random
+    running: Killable, planned: list[Plan], killing: Killing, draw: random.Random
 ) -> tuple[dict[str, dict[str, Any]], People]:
     stack = running.stack
     systems = _bearer(await fresh_token(stack, "drill-systems", [Scope.TRIGGER, Scope.READ]))
@@ -65,16 +64,16 @@ async def _played(
     people = People(stack.api_url, systems, approver)
     async with people.http:
         await _customers(people, stack.api_url, _bearer(stack.secrets[credentials.TOKEN]))
-        killing = asyncio.create_task(_killed(running, seconds, victims, draw))
+        killer = asyncio.create_task(_killed(running, killing, draw))
         # The last trigger comes when a fifth of the killing is left.
-        seen = await play(people, planned, seconds * 0.8, seconds * 0.2 + PATIENCE_S)
-        await killing
+        seen = await play(people, planned, killing.seconds * 0.8, killing.seconds * 0.2 + PATIENCE_S)
+        await killer
         # Somebody may have been asked while his part was down: a last look at the end.
         return await people.all_invoices() or seen, people
 
 
-async def _killed(running: Killable, seconds: float, victims: Sequence[str], draw: random.Random) -> None:
-    await kill_at_random(running, seconds, victims, draw)
+async def _killed(running: Killable, killing: Killing, draw: random.Random) -> None:
+    await kill_at_random(running, killing, draw)
     await running.well()
 
 

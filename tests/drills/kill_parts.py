@@ -24,6 +24,8 @@ from starter.embedded.tokens import prepare_records
 from tests.stack import assert_eventually
 
 VICTIMS: Final = ("worker", "api", "sandbox", "temporal")
+PATIENCE_S: Final = 120.0
+# Until a part is well: several that start at once on two busy cores take their time.
 _AGAIN_S: Final = 0.2
 # Before a part that ended by itself is started again: a worker ends when Temporal is not there yet.
 
@@ -74,7 +76,7 @@ class Keeper:
             return not await self.part.probe()
 
         try:
-            await assert_eventually(is_well, self.part.patience_s * 2)
+            await assert_eventually(is_well, PATIENCE_S)
         except AssertionError:
             words = f"{self.part.name} does not come back: {await self.part.probe()}\n{tail(self.log)}"
             raise RuntimeError(words) from None
@@ -121,18 +123,27 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def kill_at_random(killable: Killable, seconds: float, victims: Sequence[str], draw: random.Random) -> None:
-    """For so long: one part, or two or three at once, at random moments, down for a moment or for up to three seconds.
+@dataclass(frozen=True)
+class Killing:
+    """For how long, who may die, and the longest pause between two deaths."""
+
+    seconds: float
+    victims: Sequence[str] = VICTIMS
+    every_s: float = 6.0
+
+
+async def kill_at_random(killable: Killable, killing: Killing, draw: random.Random) -> None:
+    """One part, or two or three at once, at random moments, down for a moment or for up to three seconds.
 
     The first dies at once, so that even a short time sees one.
     """
     loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
+    until = loop.time() + killing.seconds
     deck: list[str] = []
     while (left := until - loop.time()) > 0:
         for _ in range(draw.choice([1, 1, 1, 2, 2, 3])):
             # From a shuffled deck: each dies as often as the others, however short the time.
-            deck = deck or draw.sample(victims, len(victims))
+            deck = deck or draw.sample(killing.victims, len(killing.victims))
             killable.keepers[deck.pop()].kill(draw.choice([0.0, 0.5, 3.0]))
-        await asyncio.sleep(min(left, draw.uniform(1.0, 6.0)))
-    sys.stderr.write(f"kill: {sum(killable.kills.values())} kills in {seconds:.0f} s\n")
+        await asyncio.sleep(min(left, draw.uniform(killing.every_s / 6, killing.every_s)))
+    sys.stderr.write(f"kill: {sum(killable.kills.values())} kills in {killing.seconds:.0f} s\n")
