@@ -28,11 +28,16 @@ class GroupCommit(Generic[T, R]):
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writing: asyncio.Task[None] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Somebody waits for a commit."""
+        return self._writing is not None and not self._writing.done()
+
     async def put(self, item: T) -> R:
         """The result for `item`, once it is committed. Raises what the database raised."""
         result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, result))
-        if self._writing is None or self._writing.done():
+        if not self.is_busy:
             self._writing = asyncio.create_task(self._drain())
         return await result
 

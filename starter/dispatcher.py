@@ -8,7 +8,7 @@ that comes twice by its id, and starts are deduplicated by key.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -35,6 +35,9 @@ PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5, 15, 60
 # An event may overtake our own trigger by seconds, or come before somebody imports the invoice; after two hours a
 # person has to look.
 
+_COURTESY_S: Final = 0.01
+_COURTESIES: Final = 10
+# While the door is never empty a slot still delivers ten events a second.
 _OUTSIDE: Final = (EngineUnreachable, RPCError, SQLAlchemyError, OSError, TimeoutError)
 # Trouble that is not the event's: it is met again at the next sweep.
 
@@ -59,12 +62,14 @@ class Dispatcher:
         task_queue: str,
         *,
         watcher: Watcher | None = None,
+        door_is_busy: Callable[[], bool] = lambda: False,
         sweep_s: float = SWEEP_S,
         pauses: tuple[timedelta, ...] = PAUSES,
     ) -> None:
         self._database, self._engine, self._task_queue = database, engine, task_queue
         self._router = Router(database, engine, pauses)
         self._watcher = watcher
+        self._door_is_busy = door_is_busy
         self._sweep_s = sweep_s
         self._news = asyncio.Event()
         self._held: set[str] = set()
@@ -195,9 +200,17 @@ class Dispatcher:
         held: Verdict | None = None
         async with self._turn() as is_on:
             for row in lane if is_on else ():
+                await self._after_the_door()
                 verdict = held or await self._settle(row, keys[row.id])
                 verdicts.append((row, verdict))
                 held = verdict if isinstance(verdict, Waits) else None
+
+    async def _after_the_door(self) -> None:
+        """Whoever waits for an answer goes first: a stored event can wait, a sender cannot. Never for long."""
+        for _ in range(_COURTESIES):
+            if not self._door_is_busy():
+                return
+            await asyncio.sleep(_COURTESY_S)
 
     async def _settle(self, row: Due, key: str | None) -> Verdict:
         try:

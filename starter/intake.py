@@ -97,6 +97,11 @@ class Door:
     def __init__(self, database: Database) -> None:
         self._storing = GroupCommit(database, events.accept_all)
 
+    @property
+    def is_busy(self) -> bool:
+        """A sender waits for an answer this moment."""
+        return self._storing.is_busy
+
     async def accept(self, event: InvoiceEvent, raw: bytes) -> bool:
         """Keep `event`; False if its id came before. Committed on return. Raises NotStored."""
         try:

@@ -29,10 +29,11 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     """The API over `database`, which stays the caller's to upgrade and close. Temporal is reached when first needed."""
     metrics = Metrics()
     engine = Engine(client_factory)
-    dispatcher = Dispatcher(database, engine, settings.task_queue, watcher=metrics)
+    door = Door(database)
+    dispatcher = Dispatcher(database, engine, settings.task_queue, watcher=metrics, door_is_busy=lambda: door.is_busy)
     verifier = Verifier(settings.webhook_secret_list)
     app = FastAPI(title="Billhook", version=VERSION, description=_ABOUT, lifespan=_lifespan, redirect_slashes=False)
-    app.state.parts = Parts(settings, database, engine, dispatcher, verifier, Door(database), metrics)
+    app.state.parts = Parts(settings, database, engine, dispatcher, verifier, door, metrics)
     for module in (webhooks, triggers, invoices, queues, customers, health):
         app.include_router(module.router)
     problems.install(app)
