@@ -9,17 +9,24 @@ class Violation:
 
     subject: str
     evidence: str
+    next_step: str = ""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One invariant. `unchecked` says what could not be looked at, and why; empty where all was."""
+    """One invariant. `unchecked` says what could not be looked at, and why; empty where all was.
+
+    `in_flight` counts what was left alone because it is still in motion. `notes` are facts that break no rule and that
+    a person should know of, such as an approved invoice that somebody decided to close without billing it.
+    """
 
     invariant: str
     title: str
     items: int
     violations: tuple[Violation, ...] = ()
     unchecked: str = ""
+    in_flight: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

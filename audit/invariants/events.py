@@ -1,0 +1,90 @@
+"""I5: an event that we answered with 2xx has a fate that can be told, and none is ours that the API never sent."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from audit.books import Book, World, parsed
+from audit.look import Look
+from audit.truth import was_taken
+from billing.record import Fate
+from records.tables import EventRow
+
+YOUNG: Final = timedelta(minutes=10)
+# The dispatcher sweeps every few seconds; an event that is due for longer than this is waited for by nobody.
+_OURS: Final = "jupiter"
+
+
+def of_invoice(book: Book, world: World, look: Look) -> None:
+    for row in book.events:
+        _fate(row, world, look, book)
+        _genuine(row, world, look)
+
+
+def of_world(world: World, look: Look) -> None:
+    """What the API says it brought us. Our own events have all passed by now."""
+    if world.truth is None:
+        look.missing("the API's audit")
+        return
+    for event_id, event in world.truth.events.items():
+        if was_taken(event):
+            about = (event.get("data") or {}).get("reference")
+            words = f"{event.get('type')} of {about}: the API has our 2xx for it and our records do not hold it"
+            look.expect(event_id in world.event_ids, event_id, words)
+
+
+def orphan(row: EventRow, world: World, look: Look) -> None:
+    """An event that belongs to no invoice of ours."""
+    _fate(row, world, look, None)
+    _genuine(row, world, look)
+
+
+def _fate(row: EventRow, world: World, look: Look, book: Book | None) -> None:
+    world.event_ids.add(row.id)
+    about = f"{row.type} of {row.reference or row.invoice_id}"
+    if row.fate in {Fate.IGNORED, Fate.QUARANTINED}:
+        look.expect(bool(row.reason.strip()), row.id, f"{about} is {row.fate} without a reason")
+    elif row.fate == Fate.APPLIED:
+        look.expect(row.stated_by is not None, row.id, f"{about} is applied, and no workflow has said so")
+    elif row.fate == Fate.DELIVERED:
+        _delivered(row, about, world, look, book)
+    else:
+        _pending(row, about, world, look, book)
+
+
+def _delivered(row: EventRow, about: str, world: World, look: Look, book: Book | None) -> None:
+    """The workflow has it and has not said what it made of it: in order as long as it runs."""
+    if book is not None and not book.is_settled:
+        look.in_flight += 1
+        return
+    state = book.status.value if book else "not ours"
+    look.expect(
+        False, row.id, f"{about} was delivered at attempt {row.attempts}; the invoice is {state}, its fate open"
+    )
+
+
+def _pending(row: EventRow, about: str, world: World, look: Look, book: Book | None) -> None:
+    due = max(row.received_at, row.next_attempt_at or row.received_at)
+    runs = book is not None and not book.status.is_end
+    if runs or due > world.as_of - YOUNG:
+        look.in_flight += 1
+        return
+    words = f"{about}, received {row.received_at.isoformat()}, waits since {due.isoformat()}: {row.reason or 'untried'}"
+    look.expect(False, row.id, words)
+
+
+def _genuine(row: EventRow, world: World, look: Look) -> None:
+    """What we hold as the API's is what the API says it sent."""
+    event = parsed(row)
+    if not look.expect(event is not None or row.fate == Fate.QUARANTINED, row.id, "its stored bytes are no event"):
+        return
+    if world.truth is None or row.source != _OURS or event is None or row.received_at >= world.as_of:
+        return
+    sent = world.truth.events.get(row.id)
+    if look.expect(sent is not None, row.id, f"{row.type} is in our records, and the API never sent it") and sent:
+        mine, theirs = _content(event.model_dump(mode="json")), _content(sent)
+        look.expect(mine == theirs, row.id, f"we hold {mine}, the API sent {theirs}")
+
+
+def _content(event: dict[str, Any]) -> dict[str, Any]:
+    data = event.get("data") or {}
+    return {"type": event.get("type"), "invoice_id": data.get("invoice_id"), "version": data.get("version")}

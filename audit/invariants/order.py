@@ -1,0 +1,112 @@
+"""I4: what stands is what the events say when they are put in order, and the last that the workflow told."""
+
+import re
+from typing import Final
+
+from audit.books import Book, World, parsed, shown
+from audit.histories import History
+from audit.look import Look
+from billing.lifecycle import Lifecycle, fold
+from billing.record import Fate, Status
+from records.tables import EventRow, InvoiceRow
+
+_ISSUED: Final = re.compile(r"V([0-9]+) issued")
+_IN_MOTION: Final = frozenset({Fate.PENDING.value, Fate.DELIVERED.value})
+_COMPARED: Final = ("sequence", "status", "version", "revision", "total_minor", "currency", "external_id", "recipient")
+_ANSWERED: Final = frozenset({"accepted", "declined"})
+_AFTER_APPROVAL: Final = frozenset({Status.APPROVED, Status.BILLED, Status.NEEDS_ATTENTION})
+
+
+def of_invoice(book: Book, world: World, look: Look) -> None:
+    if book.history is not None:
+        _last_word(book, book.history, look)
+    elif world.has_engine:
+        look.missing("a history (Temporal holds none)")
+    else:
+        look.missing("Temporal")
+    _timeline(book, look)
+    if book.row is None or any(row.fate in _IN_MOTION for row in book.events):
+        look.in_flight += 1
+        return
+    life = refold(book)
+    if life is None:
+        return
+    if book.is_settled:
+        _settled(book, book.row, life, look)
+    else:
+        _running(book, life, look)
+
+
+def issued_version(book: Book) -> int:
+    """The newest version that the timeline says was issued; 0 before the first."""
+    found = [_ISSUED.match(entry.text) for entry in book.entries if entry.kind == "issued"]
+    return max((int(one[1]) for one in found if one), default=0)
+
+
+def told(book: Book) -> list[EventRow]:
+    """The events whose fate the workflow has stated."""
+    return [row for row in book.events if row.stated_by is not None]
+
+
+def refold(book: Book) -> Lifecycle | None:
+    """The fold of what the workflow has read, from the stored bytes; None where nothing was issued."""
+    version = issued_version(book)
+    if book.row is None or not version:
+        return None
+    events = [event for row in told(book) if (event := parsed(row))]
+    closed = frozenset(case.id for case in book.cases if case.status in _ANSWERED)
+    return fold(events, version=version, external_id=book.row.external_id or "", closed_cases=closed)
+
+
+def _last_word(book: Book, history: History, look: Look) -> None:
+    """The record that the workflow ended with is the one that stands; an older one never overwrote it."""
+    if history.closed_as is None:
+        return
+    if history.closed_as != "completed":
+        look.note(f"its workflow was {history.closed_as}, and nothing moves it on", book.key)
+        return
+    if not look.expect(book.row is not None, book.key, "its workflow ended and no record stands"):
+        return
+    held = book.row.model_dump(mode="json") if book.row else {}
+    for name in _COMPARED:
+        last = (history.result or {}).get(name)
+        if history.result is not None:
+            words = f"its workflow ended with {name} {shown(last)}, the record says {shown(held.get(name))}"
+            look.expect(held.get(name) == last, book.key, words)
+
+
+def _timeline(book: Book, look: Look) -> None:
+    places = [entry.position for entry in book.entries]
+    if places:
+        words = f"the timeline's lines are numbered {places}: some are missing"
+        look.expect(places == list(range(1, len(places) + 1)), book.key, words)
+
+
+def _settled(book: Book, row: InvoiceRow, life: Lifecycle, look: Look) -> None:
+    _end(book, row, life, look)
+    fields = {name: value.value for name, value in life.fields.items()}
+    words = f"the events in order give the recipient's fields {fields}, the record says {row.recipient}"
+    look.expect(row.recipient == fields, book.key, words)
+    for event in told(book):
+        fate, reason = life.fates.get(event.id, ("unread", ""))
+        words = f"event {event.id} ({event.type}) is {event.fate} {event.reason!r}; in order it is {fate} {reason!r}"
+        look.expect((event.fate, event.reason) == (str(fate), reason), book.key, words)
+
+
+def _end(book: Book, row: InvoiceRow, life: Lifecycle, look: Look) -> None:
+    if life.approved_at is None:
+        words = "the record says billed; of its events none approves it"
+        look.expect(book.status is not Status.BILLED, book.key, words)
+    elif book.abandoned is None:
+        words = f"V{life.version} was approved at {life.approved_at.isoformat()}, the record says {row.status}"
+        look.expect(book.status is Status.BILLED, book.key, words)
+
+
+def _running(book: Book, life: Lifecycle, look: Look) -> None:
+    """While it runs: what its own events have reached is not taken back."""
+    if life.approved_at is not None and book.abandoned is None:
+        words = f"V{life.version} was approved at {life.approved_at.isoformat()}, the record says {book.status.value}"
+        look.expect(book.status in _AFTER_APPROVAL, book.key, words)
+    elif life.version in life.viewed_versions:
+        words = f"V{life.version} was viewed, and the record says {book.status.value}"
+        look.expect(book.status is not Status.SENT, book.key, words)
