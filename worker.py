@@ -18,6 +18,7 @@ from activities.accounting import AccountingActivities
 from activities.crm import CrmActivities
 from activities.invoicing import InvoicingActivities
 from activities.mail import MailActivities
+from activities.reconcile import ReconcileActivities
 from activities.recording import RecordingInterceptor
 from activities.records import RecordActivities
 from billing.ownership import Carry
@@ -31,6 +32,7 @@ from connectors.smtp import SmtpMailer
 from records.session import Database
 from settings import Settings, load_policy
 from workflows.invoice import InvoiceWorkflow
+from workflows.reconcile import ReconcileWorkflow
 
 GRACE: Final = timedelta(seconds=30)
 # What an activity under way gets to finish after SIGTERM: its own longest timeout.
@@ -59,6 +61,7 @@ class Parts:
         mail = MailActivities(self.mailer, self.database, send_by_api=self.send_by_api)
         crm = CrmActivities(self.crm, self.database)
         accounting = AccountingActivities(self.accounting, self.database)
+        reconcile = ReconcileActivities(self.invoicing, self.database)
         return [
             records.save_record,
             records.assess,
@@ -74,6 +77,9 @@ class Parts:
             crm.sync_fields,
             crm.mark_billed,
             accounting.post_invoice,
+            reconcile.page,
+            reconcile.look,
+            reconcile.unseen,
         ]
 
 
@@ -90,7 +96,7 @@ def sandboxed() -> SandboxedWorkflowRunner:
 def build_worker(client: Client, parts: Parts, task_queue: str, **options: Any) -> Worker:
     """A worker for workflows and activities on `task_queue`. `options` override the SDK's, for tests."""
     defaults: dict[str, Any] = {
-        "workflows": [InvoiceWorkflow],
+        "workflows": [InvoiceWorkflow, ReconcileWorkflow],
         "activities": parts.activities(),
         "interceptors": [RecordingInterceptor(parts.database)],
         "workflow_runner": UnsandboxedWorkflowRunner(),

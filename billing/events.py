@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from billing.keys import RECONCILED
+
 
 class EventType(StrEnum):
     """Types that mean something to us; any other is kept and ignored with a reason."""
@@ -63,6 +65,11 @@ class InvoiceEvent(_Outside):
     type: str = Field(min_length=1, max_length=100)
     created_at: AwareDatetime
     data: EventData
+
+    @property
+    def by_reconciliation(self) -> bool:
+        """Whether no webhook brought it: we derived it from what the API said when we looked."""
+        return self.id.startswith(RECONCILED)
 
     @property
     def order(self) -> tuple[datetime, str]:

@@ -16,6 +16,9 @@ RESERVED_MILESTONES: Final = frozenset({"completed", "overage"})
 # The words that other motions put in a milestone's place.
 LONGEST_STEP_KEY: Final = 255
 # What providers take as an Idempotency-Key; two ids of 100 characters and a long step would pass it.
+RECONCILED: Final = "reconcile:"
+# What the id of an event begins with that reconciliation derived; no provider's id looks so.
+_LONGEST_EVENT_ID: Final = 200
 _ID: Final = re.compile(ID_PATTERN)
 _PERIOD: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
@@ -68,3 +71,11 @@ def step_key(key: str, step: str, version: int | None = None) -> str:
         return key + tail
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
     return f"{key[: LONGEST_STEP_KEY - len(tail) - len(digest) - 1]}~{digest}{tail}"
+
+
+def reconciled_event_id(external_id: str, what: str) -> str:
+    """The id of the event that reconciliation derives from `what` the API says: the same however often it looks."""
+    name = f"{RECONCILED}{external_id}:{what}"
+    if len(name) <= _LONGEST_EVENT_ID:
+        return name
+    return f"{RECONCILED}{hashlib.sha256(name.encode()).hexdigest()}"

@@ -81,7 +81,8 @@ class CaseRecord(_Frozen):
 class InvoiceRecord(_Frozen):
     """The state of one invoice as of `sequence`; a record with an older sequence never overwrites a newer one.
 
-    `total_minor` in minor units of `currency`; `recipient` holds the recipient's own answers by field name.
+    `total_minor` in minor units of `currency`; `recipient` holds the recipient's own answers by field name, `carried`
+    those of earlier invoices that the draft was sent with.
     """
 
     key: str
@@ -95,6 +96,7 @@ class InvoiceRecord(_Frozen):
     link: str | None = None
     due_date: date | None = None
     recipient: dict[str, Any] = {}
+    carried: dict[str, Any] = {}
     available_actions: tuple[str, ...] = ()
     failed_step: str | None = None
     waiting_for: str = ""

@@ -11,14 +11,18 @@ from pydantic import SecretStr
 
 from billing.errors import BadInput
 from billing.intent import Commercial
+from billing.remote import Details, RemoteRequest, RemoteVersion
 from connectors import jupiter_bodies as bodies
 from connectors.http import BadAnswer, CallFailed, call
-from connectors.jupiter_answers import read_invoice, read_page
+from connectors.jupiter_answers import read_invoice, read_page, read_survey
+from connectors.jupiter_details import read_requests, read_versions, token_of
 from connectors.jupiter_wire import Wire
-from connectors.ports import Recipient, RemoteInvoice
+from connectors.ports import Recipient, RemoteInvoice, SurveyPage
 
 _NOT_FOUND: Final = 404
+_NOT_TOLD: Final = frozenset({401, 403, 404, 405, 406})
 _PAGE: Final = 100
+_PAGE_WORDS: Final = "GET the recipient's page"
 
 
 class Jupiter:
@@ -125,6 +129,47 @@ class Jupiter:
         params = {"query.reference": reference, "query.cursor": cursor, "query.limit": limit}
         given = {self._wire[name]: value for name, value in params.items() if value is not None}
         return read_page(self._wire, f"GET {path}", await self._read(path, given))
+
+    async def survey(self, cursor: str | None) -> SurveyPage:
+        """One page of all invoices there are, also of those that nobody here made."""
+        path = self._wire.path("invoices")
+        given = {self._wire["query.limit"]: _PAGE} | ({self._wire["query.cursor"]: cursor} if cursor else {})
+        return read_survey(self._wire, f"GET {path}", await self._read(path, given))
+
+    async def details(self, invoice: RemoteInvoice) -> Details:
+        """Its history and its change requests; what this API does not tell is left out."""
+        requests = await self._requests(invoice) if invoice.status == "change_requested" else None
+        return Details(await self._versions(invoice), requests)
+
+    async def _versions(self, invoice: RemoteInvoice) -> tuple[RemoteVersion, ...]:
+        path = self._wire.path("versions", id=invoice.external_id)
+        found = await self._if_told(path, None, self._headers())
+        return () if found is None else read_versions(f"GET {path}", found)
+
+    async def _requests(self, invoice: RemoteInvoice) -> tuple[RemoteRequest, ...] | None:
+        token = token_of(invoice.link)
+        if not token:
+            return None
+        path = self._wire.page(token)
+        # Without our key: a page needs none, and at a real provider another host may serve it.
+        params = {self._wire["query.preview"]: "1"}
+        try:
+            found = await self._if_told(path, params, {"Accept": "application/json"})
+            return None if found is None else read_requests(_PAGE_WORDS, found)
+        except BadAnswer:
+            return None
+        except CallFailed as error:
+            # Whoever knows the path can approve the invoice: it must not get into a log.
+            raise CallFailed(_PAGE_WORDS, status=error.status, retry_after=error.retry_after) from None
+
+    async def _if_told(self, path: str, params: dict[str, Any] | None, headers: dict[str, str]) -> bytes | None:
+        """The body; None where the API has no such thing for us."""
+        try:
+            return await call(self._client, "GET", self._url + path, headers=headers, params=params)
+        except CallFailed as error:
+            if error.status in _NOT_TOLD:
+                return None
+            raise
 
     async def _read(self, path: str, params: dict[str, Any] | None = None) -> bytes:
         return await call(self._client, "GET", self._url + path, headers=self._headers(), params=params)

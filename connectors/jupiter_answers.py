@@ -14,7 +14,7 @@ from billing.ownership import RECIPIENT_FIELDS
 from connectors.http import BadAnswer
 from connectors.jupiter_bodies import from_wire
 from connectors.jupiter_wire import Wire
-from connectors.ports import RemoteInvoice
+from connectors.ports import RemoteInvoice, SurveyPage
 
 Short = Annotated[str, Field(max_length=500)]
 _MAX_VERSION: Final = 100_000
@@ -52,6 +52,8 @@ class _Invoice(_Answer):
     due_date: date | None = None
     reference: Short | None = None
     approved_at: AwareDatetime | None = None
+    created_at: AwareDatetime | None = None
+    sent_at: AwareDatetime | None = None
     po_number: Short | None = None
     billing_entity: Short | None = None
     address: _Address | None = None
@@ -69,13 +71,31 @@ def read_invoice(wire: Wire, call: str, body: bytes) -> RemoteInvoice:
 
 def read_page(wire: Wire, call: str, body: bytes) -> tuple[list[RemoteInvoice], str | None]:
     """One page of a list and where the next begins. Raises BadAnswer."""
+    data, cursor = _list(call, body)
+    return [_invoice(wire, call, item) for item in data], cursor
+
+
+def read_survey(wire: Wire, call: str, body: bytes) -> SurveyPage:
+    """The same, but one invoice that cannot be right does not hide the others. Raises BadAnswer on the page itself."""
+    data, cursor = _list(call, body)
+    invoices: list[RemoteInvoice] = []
+    unreadable: dict[str, str] = {}
+    for item in data:
+        try:
+            invoices.append(_invoice(wire, call, item))
+        except BadAnswer as error:
+            unreadable[str(item.get(wire.field("id")))[:200]] = str(error)[:500]
+    return SurveyPage(invoices, unreadable, cursor)
+
+
+def _list(call: str, body: bytes) -> tuple[list[dict[str, Any]], str | None]:
     page = _object(call, body)
     data, cursor = page.get("data"), page.get("next_cursor")
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
         raise BadAnswer(call, "data is no list of objects")
     if cursor is not None and not isinstance(cursor, str):
         raise BadAnswer(call, "next_cursor is no string")
-    return [_invoice(wire, call, item) for item in data], cursor
+    return data, cursor
 
 
 def _object(call: str, body: bytes) -> dict[str, Any]:
@@ -107,6 +127,8 @@ def _invoice(wire: Wire, call: str, found: dict[str, Any]) -> RemoteInvoice:
         due_date=invoice.due_date,
         reference=invoice.reference,
         approved_at=invoice.approved_at,
+        created_at=invoice.created_at,
+        sent_at=invoice.sent_at,
         recipient_fields=_given(invoice),
     )
 

@@ -20,6 +20,8 @@ OURS: Final = MappingProxyType(
         "path.versions": "/invoices/{id}/versions",
         "path.decline": "/invoices/{id}/change-requests/{cr}/decline",
         "path.void": "/invoices/{id}/void",
+        "page.recipient": "/i/{token}",
+        "query.preview": "preview",
         "header.idempotency": "Idempotency-Key",
         "query.reference": "reference",
         "query.cursor": "cursor",
@@ -35,6 +37,8 @@ OURS: Final = MappingProxyType(
         "field.version": "version",
         "field.total": "total_cents",
         "field.approved_at": "approved_at",
+        "field.created_at": "created_at",
+        "field.sent_at": "sent_at",
     }
 )
 
@@ -62,6 +66,10 @@ class Wire:
     def path(self, name: str, **ids: str) -> str:
         """The call's path; ids are opaque and escaped whole, a slash or a `..` in one cannot leave its place."""
         return PREFIX + self.names[f"path.{name}"].format(**{key: _segment(value) for key, value in ids.items()})
+
+    def page(self, token: str) -> str:
+        """The recipient's page, beside the API and not below its prefix."""
+        return self.names["page.recipient"].format(token=_segment(token))
 
     def field(self, name: str) -> str:
         """Where our field `name` lives in an invoice, dots for nesting; what is not in the table keeps its name."""

@@ -4,12 +4,14 @@ Every write takes a step key and must be safe to repeat with it. Failures are ra
 (HTTP) or the connector's own error; `activities/classify.py` turns them into retry, retry at, or never.
 """
 
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, Protocol
 
 from billing.intent import Commercial, Line
 from billing.money import Money
+from billing.remote import Details
+from billing.remote import RemoteInvoice as RemoteInvoice  # noqa: PLC0414 - whoever speaks the port needs its words
 
 
 @dataclass(frozen=True)
@@ -18,25 +20,6 @@ class Recipient:
 
     company: str
     email: str
-
-
-@dataclass(frozen=True)
-class RemoteInvoice:
-    """An invoice as the invoicing API tells it. No number, no PDF: those stay there.
-
-    `status` is the API's word (draft, sent, viewed, change_requested, approved, paid, voided); `recipient_fields` holds
-    the recipient-owned fields by the names of billing/ownership.py, absent ones left out.
-    """
-
-    external_id: str
-    status: str
-    version: int
-    total: Money
-    link: str | None
-    due_date: date | None
-    reference: str | None
-    approved_at: datetime | None = None
-    recipient_fields: dict[str, Any] = field(default_factory=dict)
 
 
 class Invoicing(Protocol):
@@ -72,6 +55,19 @@ class Invoicing(Protocol):
     async def get(self, external_id: str) -> RemoteInvoice: ...
 
     async def find(self, reference: str) -> RemoteInvoice | None: ...
+
+    async def survey(self, cursor: str | None) -> "SurveyPage": ...
+
+    async def details(self, invoice: RemoteInvoice) -> Details: ...
+
+
+@dataclass(frozen=True)
+class SurveyPage:
+    """One page of all invoices. `unreadable` are the ids of those that cannot be right, each with the reason."""
+
+    invoices: list[RemoteInvoice]
+    unreadable: dict[str, str]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True)

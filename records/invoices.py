@@ -17,7 +17,18 @@ from records.views import STATUS, CaseView, InvoiceView, Page, assemble, head_qu
 
 _N, _I, _V, _K = table(IntentRow), table(InvoiceRow), table(EventRow), table(CaseRow)
 _STATE: Final = frozenset(
-    {"status", "total_minor", "currency", "version", "revision", "external_id", "link", "due_date", "recipient"}
+    {
+        "status",
+        "total_minor",
+        "currency",
+        "version",
+        "revision",
+        "external_id",
+        "link",
+        "due_date",
+        "recipient",
+        "carried",
+    }
     | {"available_actions", "failed_step", "waiting_for"}
 )
 _ISSUED: Final = frozenset({Status.SENT, Status.VIEWED, Status.CHANGE_REQUESTED, Status.APPROVED, Status.BILLED})

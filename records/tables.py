@@ -97,7 +97,10 @@ class IntentRow(SQLModel, table=True):
 
 
 class InvoiceRow(SQLModel, table=True):
-    """The state of one invoice as of `sequence`. `issued` stays true once the invoice was sent."""
+    """The state of one invoice as of `sequence`. `issued` stays true once the invoice was sent.
+
+    `seen_in` is the run of reconciliation that last saw it in the API's list.
+    """
 
     __tablename__ = "invoices"
     __table_args__ = (Index("ix_invoices_status", "status"), Index("ix_invoices_external_id", "external_id"))
@@ -113,10 +116,12 @@ class InvoiceRow(SQLModel, table=True):
     link: str | None = Field(default=None, sa_type=Text)
     due_date: date | None = None
     recipient: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    carried: dict[str, Any] = Field(default_factory=dict, sa_type=JSON, sa_column_kwargs={"server_default": "{}"})
     available_actions: list[str] = Field(default_factory=list, sa_type=JSON)
     failed_step: str | None = None
     waiting_for: str = Field(default="", sa_type=Text)
     issued: bool = False
+    seen_in: str | None = Field(default=None, max_length=100)
     updated_at: datetime = Field(sa_type=Utc)
 
 

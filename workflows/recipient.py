@@ -65,7 +65,8 @@ class RecipientWatch:
                 self._state.events.append(event)
                 who = event.data.actor.email if event.data.actor and event.data.actor.email else "recipient"
                 words = event.type.removeprefix("invoice.").replace("_", " ")
-                self._state.note(event.created_at, "event", who, f"{words} V{event.data.version}")
+                how = " (by reconciliation)" if event.by_reconciliation else ""
+                self._state.note(event.created_at, "event", who, f"{words} V{event.data.version}{how}")
         self._inbox.events.clear()
         life = self._state.life()
         self._state.note_fates(life)

@@ -127,6 +127,7 @@ class InvoiceState(BaseModel):
             link=self.link,
             due_date=self.due_date or self.commercial.due_date,
             recipient={name: given.value for name, given in self.given_fields().items()},
+            carried=self.carries,
             available_actions=tuple(available_actions(self.status, approved=self.approved_at is not None)),
             failed_step=self.failed_step,
             waiting_for=self.waiting_for,
