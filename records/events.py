@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.events import InvoiceEvent
@@ -171,9 +171,21 @@ def _mark_unstated() -> Any:
 
 async def requeue(s: AsyncSession, event_id: str) -> bool:
     """Deliver it again from the start; False if it is unknown, or if the workflow has already stated its fate."""
+    return await _requeue(s, _V.c.id == event_id) > 0
+
+
+async def requeue_quarantined(s: AsyncSession) -> int:
+    """Deliver all that lies in quarantine again from the start; how many."""
+    return await _requeue(s, _V.c.fate == Fate.QUARANTINED.value)
+
+
+async def _requeue(s: AsyncSession, which: ColumnElement[bool]) -> int:
+    """What else waits in their lanes is due at once too: the wait was for what somebody has mended meanwhile."""
+    lanes = select(_V.c.lane).where(which)
+    waiting = update(_V).where(_V.c.fate == Fate.PENDING.value, _V.c.lane.in_(lanes))
+    await s.execute(waiting.values(next_attempt_at=None))
     values = {"fate": Fate.PENDING.value, "reason": "", "attempts": 0, "next_attempt_at": None}
-    unstated = update(_V).where(_V.c.id == event_id, _V.c.stated_by.is_(None))
-    return await affected(s, unstated.values(values)) > 0
+    return await affected(s, update(_V).where(which, _V.c.stated_by.is_(None)).values(values))
 
 
 async def get_event(s: AsyncSession, event_id: str) -> EventRow | None:

@@ -6,7 +6,7 @@ from typing import Final
 import typer
 
 from billing.errors import BillhookError
-from starter.cli import db, doctor, invoices, parts, policy, queues, tokens, trigger
+from starter.cli import db, doctor, events, invoices, parts, policy, queues, tokens, trigger
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import say
 
@@ -28,7 +28,7 @@ app.command()(trigger.trigger)
 app.add_typer(invoices.app, name="invoice")
 app.add_typer(queues.approvals, name="approvals")
 app.add_typer(queues.cases, name="cases")
-app.add_typer(queues.events, name="events")
+app.add_typer(events.app, name="events")
 app.command()(policy.fields)
 app.add_typer(policy.app, name="policy")
 app.add_typer(tokens.app, name="token")

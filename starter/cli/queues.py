@@ -1,16 +1,14 @@
-"""`billhook approvals|cases|events ...`: what waits for a person, and what came in."""
+"""`billhook approvals|cases ...`: what waits for a person."""
 
 from typing import Annotated, Final
-from urllib.parse import quote
 
 import typer
 
 from starter.cli import api
-from starter.cli.output import AsJson, data, rows
+from starter.cli.output import AsJson, rows
 
 approvals: Final = typer.Typer(help="Invoices that wait for a human.", no_args_is_help=True)
 cases: Final = typer.Typer(help="Open change requests of recipients.", no_args_is_help=True)
-events: Final = typer.Typer(help="Events that the invoicing API sent.", no_args_is_help=True)
 
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
@@ -31,21 +29,3 @@ def cases_list(limit: Limit = 100, as_json: AsJson = False) -> None:
     """List open change requests with owner and deadline."""
     found = api.pages("/cases", {}, limit)
     rows(found, ("key", "id", "version", "status", "owner", "deadline", "message"), as_json=as_json)
-
-
-@events.command("list")
-def events_list(
-    fate: Annotated[str | None, typer.Option(help="Only this fate, for example quarantined.")] = None,
-    limit: Limit = 100,
-    as_json: AsJson = False,
-) -> None:
-    """List events and what became of each."""
-    found = api.pages("/events", {"fate": fate}, limit)
-    rows(found, ("id", "type", "reference", "fate", "reason", "received_at"), as_json=as_json)
-
-
-@events.command()
-def replay(event_id: Annotated[str, typer.Argument(help="The event's id.")]) -> None:
-    """Send an event through the door again; one that was applied already changes nothing."""
-    api.call("POST", f"/events/{quote(event_id, safe='')}/replay")
-    data(f"{event_id}  queued again")

@@ -33,6 +33,7 @@ GUARDED = [
     ("GET", "/approvals"),
     ("GET", "/cases"),
     ("GET", "/events"),
+    ("POST", "/events/replay"),
     ("POST", "/events/evt_1/replay"),
 ]
 

@@ -52,6 +52,21 @@ async def list_events(
         return await events.list_events(session, fate=fate, invoice_id=invoice_id, cursor=cursor, limit=limit)
 
 
+class Replayed(BaseModel):
+    """How many events are on their way again."""
+
+    replayed: int
+
+
+@router.post("/events/replay", status_code=202, summary="Deliver every quarantined event again", **needs(Scope.ADMIN))
+async def replay_quarantined(parts: UseParts) -> Replayed:
+    """For when what they stumbled over is mended. Safe to repeat."""
+    async with parts.database.transaction() as session:
+        count = await events.requeue_quarantined(session)
+    parts.dispatcher.wake()
+    return Replayed(replayed=count)
+
+
 @router.post("/events/{event_id}/replay", status_code=202, summary="Deliver an event again", **needs(Scope.ADMIN))
 async def replay(event_id: str, parts: UseParts) -> StoredEvent:
     """Safe to repeat: a workflow counts an event id once."""
