@@ -80,7 +80,11 @@ async def _books(sources: Sources, world: World, keys: list[str]) -> list[Book]:
     """Histories first: what a closed workflow told was told before it closed, so our records have it by then."""
     histories: dict[str, History | None] = {}
     if sources.client is not None and world.has_engine:
-        histories = await read_histories(sources.client, keys)
+        try:
+            histories = await read_histories(sources.client, keys)
+        except RPCError:
+            # Gone in the middle: the rest is compared without it, and counted as such.
+            world.has_engine = False
     books = await read_books(sources.database, keys)
     for book in books:
         book.history = histories.get(book.key)

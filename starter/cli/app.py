@@ -6,7 +6,7 @@ from typing import Final
 import typer
 
 from billing.errors import BillhookError
-from starter.cli import db, doctor, events, invoices, parts, policy, queues, tokens, trigger
+from starter.cli import audit, db, doctor, events, invoices, parts, policy, queues, tokens, trigger
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import say
 
@@ -33,6 +33,7 @@ app.command()(policy.fields)
 app.add_typer(policy.app, name="policy")
 app.add_typer(tokens.app, name="token")
 app.add_typer(db.app, name="db")
+app.command()(audit.audit)
 app.command()(doctor.doctor)
 
 

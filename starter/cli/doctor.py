@@ -1,11 +1,10 @@
 """`billhook doctor`: is everything in place, item by item, and what to do where it is not."""
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import AsJson, data, data_json, say
+from starter.cli.surroundings import use_embedded_credentials
 
 if TYPE_CHECKING:
     from starter.cli.checks.finding import Finding
@@ -15,7 +14,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Check Python, database, Temporal, the invoicing API, SMTP, policy, ledger, webhook secrets and port."""
     import asyncio  # noqa: PLC0415 - commands load what they need when they run
 
-    _use_embedded_credentials()
+    use_embedded_credentials()
     found = asyncio.run(_findings())
     if as_json:
         data_json(
@@ -48,13 +47,3 @@ async def _findings() -> "list[Finding]":
         local.webhook_secrets(settings),
         local.port(settings),
     ]
-
-
-def _use_embedded_credentials() -> None:
-    """What `billhook up` keeps in its data directory counts here too, below the environment."""
-    from starter.embedded import credentials  # noqa: PLC0415
-
-    data_dir = Path(os.environ.get("BILLHOOK_DATA_DIR") or ".billhook")
-    for file in (credentials.FILE_NAME, credentials.ADDRESSES):
-        for name, value in credentials.read(data_dir, file).items():
-            os.environ.setdefault(name, value)

@@ -11,8 +11,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from audit.auditor import audit
 from records.tokens import Scope
-from starter.embedded import bookkeeping, credentials
+from starter.embedded import auditing, bookkeeping, credentials
 from starter.embedded.demo import compare, people, show
 from starter.embedded.demo.month import Example, customers, month
 from starter.embedded.errors import StackError
@@ -38,7 +39,7 @@ async def demo(data_dir: Path | None, *, stay: bool, say: Say) -> int:
             raise StackError("the demo plays recipients on the sandbox only", "unset BILLHOOK_JUPITER_URL")
         for line in stack.addresses():
             say(line)
-        wrong = await _month(stack)
+        wrong = await _month(stack, say)
         _verdict(wrong, time.monotonic() - started, say)
         if stay:
             say("the stack stays up; Ctrl-C stops everything")
@@ -46,7 +47,7 @@ async def demo(data_dir: Path | None, *, stay: bool, say: Say) -> int:
     return len(wrong)
 
 
-async def _month(stack: Stack) -> list[str]:
+async def _month(stack: Stack, say: Say) -> list[str]:
     trigger_token = await fresh_token(stack, "demo-systems", [Scope.TRIGGER, Scope.READ])
     approve_token = await fresh_token(stack, "demo-approver", [Scope.APPROVE, Scope.READ])
     async with (
@@ -61,8 +62,16 @@ async def _month(stack: Stack) -> list[str]:
         keys, wrong = await people.trigger(systems, month())
         await _play(keys, people.Approver(approver, keys), people.Recipients(browser), systems)
         invoices = await _whole(systems, keys)
-        audit = await people.asked(browser, "GET", f"{stack.jupiter_url}/_sandbox/audit")
-    return wrong + await _compared(stack, keys, invoices, audit)
+        truth = await people.asked(browser, "GET", f"{stack.jupiter_url}/_sandbox/audit")
+    return [*wrong, *await _compared(stack, keys, invoices, truth), *await _audited(stack, say)]
+
+
+async def _audited(stack: Stack, say: Say) -> list[str]:
+    """The invariants over the same month, by every source that an audit has."""
+    async with auditing.sources_of_stack(stack, say) as sources:
+        report = await audit(sources)
+    show.audited(Console(file=sys.stdout, width=_width()), report)
+    return [f"{name} {found.subject}: {found.evidence}" for name, found in report.violations]
 
 
 async def _play(
@@ -100,22 +109,26 @@ async def _whole(systems: Any, keys: dict[str, Example]) -> list[dict[str, Any]]
 
 
 async def _compared(
-    stack: Stack, keys: dict[str, Example], invoices: list[dict[str, Any]], audit: dict[str, Any]
+    stack: Stack, keys: dict[str, Example], invoices: list[dict[str, Any]], truth: dict[str, Any]
 ) -> list[str]:
     journal = bookkeeping.journal(stack)
-    books = compare.totals(invoices, audit, journal)
-    # Piped into a file there is no terminal to fit into.
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160)
+    books = compare.totals(invoices, truth, journal)
+    console = Console(file=sys.stdout, width=_width())
     show.invoices(console, invoices)
     show.totals(console, books)
     refused = await bookkeeping.bean_check(journal)
-    wrong = compare.disagreements(keys, invoices, audit) + books.disagreements()
+    wrong = compare.disagreements(keys, invoices, truth) + books.disagreements()
     folded = sum(example.times - 1 for example in keys.values())
-    numbers = audit["numbers"]
+    numbers = truth["numbers"]
     console.print(f"{len(keys)} invoices; {folded} repeated triggers folded into them")
     console.print(f"numbers {numbers['first']} to {numbers['last']}, contiguous: {numbers['contiguous']}")
     console.print(f"bean-check: {refused or 'accepted'}")
     return [*wrong, *([f"bean-check: {refused}"] if refused else [])]
+
+
+def _width() -> int | None:
+    """Piped into a file there is no terminal to fit into."""
+    return None if sys.stdout.isatty() else 160
 
 
 def _verdict(wrong: list[str], seconds: float, say: Say) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from audit.report import AuditReport
 from billing.money import decimals_of
 from starter.embedded.demo.compare import Totals
 
@@ -22,6 +23,16 @@ def invoices(console: Console, found: list[dict[str, Any]]) -> None:
             one["key"], f"{Decimal(one['total']):,f} {one['currency']}",
             ", ".join(reason["rule"] for reason in reasons), str(one["version"]), ", ".join(amended), one["status"],
         )  # fmt: skip
+    console.print(table)
+
+
+def audited(console: Console, report: AuditReport) -> None:
+    """Every invariant, how much of it was looked at and what was found."""
+    table = Table(title="The audit", title_justify="left")
+    for name in ("", "says", "checked", "violations"):
+        table.add_column(name, justify="right" if name in {"checked", "violations"} else "left")
+    for one in report.checks:
+        table.add_row(one.invariant, one.title, str(one.items), str(len(one.violations)))
     console.print(table)
 
 

@@ -1,0 +1,14 @@
+"""What stands around a command: the running stack that its data directory belongs to."""
+
+import os
+from pathlib import Path
+
+
+def use_embedded_credentials() -> None:
+    """What `billhook up` keeps in its data directory counts for this command too, below the environment."""
+    from starter.embedded import credentials  # noqa: PLC0415 - commands load what they need when they run
+
+    data_dir = Path(os.environ.get("BILLHOOK_DATA_DIR") or ".billhook")
+    for file in (credentials.FILE_NAME, credentials.ADDRESSES):
+        for name, value in credentials.read(data_dir, file).items():
+            os.environ.setdefault(name, value)
