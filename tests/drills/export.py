@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlmodel import SQLModel
 from temporalio.client import WorkflowExecutionStatus
 
-from connectors.beancount_text import BEGIN
+from connectors.beancount_text import BEGIN, HEADER
 from tests.stack import Stack
 
 TABLES_LEFT_OUT: Final = {
@@ -85,11 +85,11 @@ async def _truth(stack: Stack) -> list[str]:
 
 
 def _journal(path: Path) -> list[str]:
-    """One line per posting, and one per directive: which posting came first and brought them is chance."""
-    text = path.read_text() if path.exists() else ""
+    """One line per posting, and one per directive: which came first and brought header and directives is chance."""
+    text = path.read_text().replace(HEADER, "") if path.exists() else ""
     blocks = [block for block in text.split("\n\n") if block.strip().startswith(BEGIN)]
     opened = set(re.findall(r"^1970-01-01 .+$", text, re.MULTILINE))
-    bare = [re.sub(r"^1970-01-01 .+\n", "", block, flags=re.MULTILINE) for block in blocks]
+    bare = [re.sub(r"^1970-01-01 .+\n", "", block, flags=re.MULTILINE).strip() for block in blocks]
     return [*(_line("posting", {"text": block}) for block in bare), *(_line("opened", {"text": one}) for one in opened)]
 
 

@@ -322,7 +322,13 @@ def differences(ordered: str, stormy: str) -> list[str]:
         return []
     told = difflib.unified_diff(ordered.splitlines(), stormy.splitlines(), "ordered", "storm", lineterm="", n=0)
     lines = [line for line in told if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
-    return [f"{DIFFERS}, {len(lines)} lines:\n" + "\n".join(lines[:SHOWN])]
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(map(kind_of, lines)).items()))
+    return [f"{DIFFERS}: {kinds}\n" + "\n".join(lines[:SHOWN])]
+
+
+def kind_of(line: str) -> str:
+    """Which table, or what else, a line of a difference is about."""
+    return str(json.loads(line[1:])[0])
 
 
 def _count(report: DrillReport, posts: Sequence[Post], heard: Heard, outage_s: float) -> None:
