@@ -13,17 +13,22 @@ import random
 import tempfile
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 from sqlalchemy import select
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
+from audit.sources import Sources, read_mails
 from records.sql import table
 from records.tables import EventRow
 from records.tokens import Scope
-from starter.embedded import credentials
+from starter.embedded import bookkeeping, credentials
 from starter.embedded.tokens import database_of, fresh_token
+from tests.drills.audited import findings
 from tests.drills.kill_books import disagreements
 from tests.drills.kill_parts import Killable, Killing, kill_at_random, killable
 from tests.drills.kill_people import ENDS, People, Plan, plans, play
@@ -50,6 +55,7 @@ async def drill(
             report.violations += _unended(planned, seen)
             report.violations += await _events_on_their_way(running)
             report.violations += await disagreements(running.stack, seen, await truth_of(running))
+            report.violations += await _audited(running)
             await _count(report, running, people, seen)
     report.seconds = time.monotonic() - began
     return report
@@ -109,6 +115,18 @@ async def _events_on_their_way(running: Killable) -> list[str]:
     except AssertionError:
         return [f"event {event} of the API's is {fate}" for event, fate in (await _unsettled(running)).items()]
     return []
+
+
+async def _audited(running: Killable) -> list[str]:
+    stack, as_of = running.stack, datetime.now(UTC)
+    client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
+    database = database_of(stack)
+    try:
+        mails = await asyncio.to_thread(read_mails, stack.data_dir / "mail")
+        truth, ledger = await truth_of(running), bookkeeping.journal(stack)
+        return await findings(Sources(database, truth, ledger, mails, client, as_of))
+    finally:
+        await database.close()
 
 
 async def _unsettled(running: Killable) -> dict[str, str]:

@@ -1,12 +1,17 @@
-"""What must be true of the books after the kills, read from every side: ours, the API's, the journal, the mails."""
+"""What must be true of the books after the kills, read from every side: ours, the API's, the journal, the mails.
 
-import email
+A second opinion beside the auditor, from what our HTTP API shows instead of our tables: two checks that share no code
+seldom share a blind spot.
+"""
+
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from email.message import Message
 from pathlib import Path
 from typing import Any
 
+from audit.sources import read_mails
 from connectors.beancount_text import BEGIN
 from starter.embedded import bookkeeping
 from starter.embedded.demo.compare import totals
@@ -16,7 +21,7 @@ from starter.embedded.stack import Stack
 async def disagreements(stack: Stack, seen: dict[str, dict[str, Any]], truth: dict[str, Any]) -> list[str]:
     """A sentence per thing that is there twice, or not at all, or says something else on the other side."""
     journal = bookkeeping.journal(stack)
-    wrong = disagreements_of(seen, truth, journal, mails_in(stack.data_dir / "mail"))
+    wrong = disagreements_of(seen, truth, journal, await asyncio.to_thread(read_mails, stack.data_dir / "mail"))
     refused = await bookkeeping.bean_check(journal) if journal.exists() else ""
     return wrong + ([f"bean-check refuses the journal: {refused}"] if refused else [])
 
@@ -30,11 +35,6 @@ def disagreements_of(
     if not truth["numbers"]["contiguous"]:
         wrong.append(f"the API's numbers have a gap: {truth['numbers']['missing']}")
     return wrong
-
-
-def mails_in(folder: Path) -> list[Message]:
-    """Every mail that the sink keeps, copies too."""
-    return [email.message_from_bytes(path.read_bytes()) for path in sorted(folder.glob("*.eml"))]
 
 
 def _one_per_key(seen: dict[str, dict[str, Any]], truth: dict[str, Any]) -> list[str]:

@@ -19,10 +19,11 @@ import tempfile
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.message import Message
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,10 +31,12 @@ import httpx
 from sqlalchemy import func, select
 from standardwebhooks.webhooks import Webhook
 
+from audit.sources import Sources
 from billing.record import Fate
 from records.sql import table
 from records.tables import EventRow
 from records.tokens import Scope
+from tests.drills.audited import findings
 from tests.drills.export import exported
 from tests.drills.report import DrillReport
 from tests.drills.storm_events import Event, Life, act, all_events, life, raw
@@ -104,22 +107,39 @@ class Heard:
         return wrong + [f"{one} was stored as new {count} times" for one, count in self.created.items() if count > 1]
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What every copy of the world is led through: its recipients, the events of the storm, and what was mailed."""
+
+    lives: Sequence[Life]
+    events: Sequence[Event]
+    mails: Sequence[Message]
+
+    @property
+    def keys(self) -> list[str]:
+        return sorted(one.key for one in self.lives)
+
+    @property
+    def ends(self) -> dict[str, str]:
+        return {one.key: one.ends for one in self.lives if one.ends != "open"}
+
+
 async def drill(*, invoices: int = 500, seed: int = 1, outage_s: float = 60.0) -> DrillReport:
     """Violations: an answer that is not the one it should be, a state that differs, an invoice that does not end."""
     began, report = time.monotonic(), DrillReport("storm", [seed], invoices=invoices)
     with tempfile.TemporaryDirectory(prefix="billhook-storm-") as name:
         folder = Path(name)
-        lives, events = await _prepared(folder / "base", invoices, seed, report)
-        _say(f"{len(events)} events for {invoices} invoices")
-        ordered = await _ordered(await copied(folder / "base", folder / "ordered"), lives, events)
-        posts = storm_of(events, random.Random(seed))
-        stormy = await _stormy(await copied(folder / "base", folder / "stormy"), lives, posts, report, outage_s)
+        ready = await _prepared(folder / "base", invoices, seed, report)
+        _say(f"{len(ready.events)} events for {invoices} invoices")
+        ordered = await _ordered(await copied(folder / "base", folder / "ordered"), ready)
+        posts = storm_of(ready.events, random.Random(seed))
+        stormy = await _stormy(await copied(folder / "base", folder / "stormy"), ready, posts, report, outage_s)
     report.violations += differences(ordered, stormy)
     report.seconds = time.monotonic() - began
     return report
 
 
-async def _prepared(folder: Path, count: int, seed: int, report: DrillReport) -> tuple[list[Life], list[Event]]:
+async def _prepared(folder: Path, count: int, seed: int, report: DrillReport) -> Prepared:
     """The world in `folder` is left stopped, every invoice issued, every recipient through."""
     draw = random.Random(seed)
     async with world(folder) as (stack, _):
@@ -130,7 +150,7 @@ async def _prepared(folder: Path, count: int, seed: int, report: DrillReport) ->
         lives = [life(key, draw) for key in keys]
         await act(stack, lives, draw)
         report.faults.update((await stack.jupiter.get("/_sandbox/injected")).json())
-        return lives, all_events(await stack.truth(), draw)
+        return Prepared(lives, all_events(await stack.truth(), draw), stack.mailbox.mails)
 
 
 async def _issued(stack: Stack, count: int, draw: random.Random) -> list[str]:
@@ -173,19 +193,19 @@ async def _revised(stack: Stack, keys: Sequence[str]) -> None:
     await asyncio.gather(*(one(key) for key in keys))
 
 
-async def _ordered(folder: Path, lives: Sequence[Life], events: Sequence[Event]) -> str:
+async def _ordered(folder: Path, ready: Prepared) -> str:
     """The state after every event came once, one after another."""
     heard = Heard()
     async with world(folder) as (stack, _), _door(stack) as door:
-        for event in events:
+        for event in ready.events:
             await _send(door, _genuine(event), heard)
         assert not heard.violations(), heard.violations()
         _say("ordered delivery done; waiting for rest")
-        await _at_rest(stack, _ends(lives))
-        return await exported(stack, sorted(one.key for one in lives))
+        await _at_rest(stack, ready.ends)
+        return await exported(stack, ready.keys)
 
 
-async def _stormy(folder: Path, lives: Sequence[Life], posts: list[Post], report: DrillReport, outage_s: float) -> str:
+async def _stormy(folder: Path, ready: Prepared, posts: list[Post], report: DrillReport, outage_s: float) -> str:
     heard = Heard()
     async with world(folder) as (stack, engine), _door(stack) as door:
         began = time.monotonic()
@@ -196,13 +216,23 @@ async def _stormy(folder: Path, lives: Sequence[Life], posts: list[Post], report
             report.violations.append("no new event was accepted while Temporal was away: the outage proved nothing")
         _say(f"{len(posts)} posts done; waiting for rest")
         try:
-            await _at_rest(stack, _ends(lives))
+            await _at_rest(stack, ready.ends)
         except AssertionError as error:
             report.violations.append(f"the storm does not come to rest: {error}")
         report.events.update(await _fates(stack))
-        state = await exported(stack, sorted(one.key for one in lives))
+        state = await exported(stack, ready.keys)
+        report.violations += await _audited(stack, ready)
     _count(report, posts, heard, outage_s)
     return state
+
+
+async def _audited(stack: Stack, ready: Prepared) -> list[str]:
+    as_of, truth = datetime.now(UTC), await stack.truth()
+    known = {event["id"] for event in truth["events"]}
+    # What was signed and sent besides counts as the API's own.
+    truth["events"] += [event | {"deliveries": []} for event in ready.events if event["id"] not in known]
+    mails = [*ready.mails, *stack.mailbox.mails]
+    return await findings(Sources(stack.database, truth, stack.settings.ledger, mails, stack.client, as_of))
 
 
 def storm_of(events: Sequence[Event], draw: random.Random) -> list[Post]:
@@ -270,10 +300,6 @@ async def _outage(engine: Engine, seconds: float, heard: Heard) -> None:
     heard.is_away = False
     await engine.start()
     _say("Temporal is back")
-
-
-def _ends(lives: Iterable[Life]) -> dict[str, str]:
-    return {one.key: one.ends for one in lives if one.ends != "open"}
 
 
 async def _at_rest(stack: Stack, ends: dict[str, str]) -> None:
