@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from starter.embedded.up import run_until_signal
 from tests.drills import summary
@@ -21,6 +21,7 @@ from tests.drills.report import DrillReport
 from tests.drills.running import report_of
 
 SIDE_BY_SIDE: Final = 2
+_INTERRUPTED: Final = 130
 _NARROWEST: Final = 150
 # Piped into a file there is no terminal to fit into.
 
@@ -34,7 +35,10 @@ def main(
 ) -> None:
     """Run the drills and say what they found."""
     wish = Wish(years=years, invoices=invoices, minutes=minutes, seed=seed)
-    sys.exit(run_until_signal(_work(_chosen(only or []), wish)))
+    codes: list[int] = []
+    run_until_signal(_work(_chosen(only or []), wish, codes))
+    # No code: it was interrupted, which is no verdict.
+    sys.exit(codes[0] if codes else _INTERRUPTED)
 
 
 def _chosen(only: Sequence[str]) -> list[Drill]:
@@ -45,10 +49,11 @@ def _chosen(only: Sequence[str]) -> list[Drill]:
     return [drill for drill in DRILLS if drill.exists and (not only or drill.name in only)]
 
 
-async def _work(drills: Sequence[Drill], wish: Wish) -> int:
+async def _work(drills: Sequence[Drill], wish: Wish, codes: list[int]) -> int:
     with _progress() as progress:
         reports = [await _drilled(drill, wish, progress) for drill in drills]
-    return _told(reports, whole={drill.name for drill in drills} == {drill.name for drill in DRILLS})
+    codes.append(_told(reports, whole={drill.name for drill in drills} == {drill.name for drill in DRILLS}))
+    return codes[0]
 
 
 async def _drilled(drill: Drill, wish: Wish, progress: Progress) -> DrillReport:
@@ -58,7 +63,7 @@ async def _drilled(drill: Drill, wish: Wish, progress: Progress) -> DrillReport:
 
     async def one(run: Run) -> DrillReport:
         async with slots:
-            report = await report_of(run, lambda line: progress.update(task, words=line[:100]))
+            report = await report_of(run, lambda line: _heard(progress, task, line))
         progress.advance(task)
         return report
 
@@ -67,6 +72,13 @@ async def _drilled(drill: Drill, wish: Wish, progress: Progress) -> DrillReport:
     whole = DrillReport.merged(task.result() for task in tasks)
     progress.update(task, words=f"{len(whole.violations)} violations")
     return whole
+
+
+def _heard(progress: Progress, task: TaskID, line: str) -> None:
+    """A line of a run's progress: on a terminal in the bar's place, in a log as a line."""
+    progress.update(task, words=line[:100])
+    if not progress.console.is_terminal:
+        progress.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _told(reports: Sequence[DrillReport], *, whole: bool) -> int:

@@ -75,7 +75,7 @@ class Drill:
 
 DRILLS: Final = (
     Drill("simulation", "months of random billing in virtual time, under every fault switch", yearly=True),
-    Drill("crash", "the worker dies before and after every activity"),
+    Drill("crash", "the worker dies before and after every activity", share=0.2),
     Drill("replay", "every recorded history replays on today's workflow"),
     Drill("storm", "every event five times, shuffled, a tenth forged, Temporal gone in the middle", share=0.5),
     Drill("kill", "worker, API, sandbox and Temporal killed at random while invoices run", share=0.2),

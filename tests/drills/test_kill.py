@@ -14,15 +14,17 @@ from connectors.beancount_text import BEGIN
 from tests.drills import kill
 from tests.drills.kill_books import disagreements_of
 from tests.drills.kill_parts import Killing
+from tests.drills.seeds import kept
 
 SEED = 3
 POSTED = f'{BEGIN} k 0a\n2026-11-01 * ""\n  Assets:Receivable:A  1.00 USD\n  Income:Sales:B  -1.00 USD\n'
 
 
-async def test_every_invoice_ends_and_the_books_agree_though_processes_are_killed_on_the_way() -> None:
+@pytest.mark.parametrize("seed", [SEED, *kept("kill")])
+async def test_every_invoice_ends_and_the_books_agree_though_processes_are_killed_on_the_way(seed: int) -> None:
     killing = Killing(seconds=6, victims=("api", "sandbox", "temporal"), every_s=3)
-    report = await kill.drill(invoices=5, seed=SEED, killing=killing)
-    assert report.violations == [], f"seed {SEED}"
+    report = await kill.drill(invoices=5, seed=seed, killing=killing)
+    assert report.violations == [], f"seed {seed}"
     assert sum(report.faults.values()) >= 3
     assert set(report.events) == {"applied", "ignored"}
 
