@@ -10,12 +10,15 @@ import json
 import sys
 from pathlib import Path
 
+from starter import logs
 from starter.embedded.up import run_until_signal
 from tests.drills.catalogue import DRILLS, called
 from tests.drills.report import DrillReport
 
 
 async def _work(name: str, arguments: str, target: Path) -> int:
+    # As the real processes log: a line for each of fifty thousand events would be most of the work.
+    logs.configure("text")
     drill = next(drill for drill in DRILLS if drill.name == name)
     found = await asyncio.to_thread(called, drill, json.loads(arguments))
     report: DrillReport = await found if inspect.isawaitable(found) else found
