@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     delivery: Literal["mail", "api"] = "mail"
     carry_po: Literal["customer", "source", "never"] = "customer"
+    reconcile_minutes: int = Field(default=15, ge=1, le=1440)
+    # how long a lost webhook may go unnoticed; a run lists the whole account, a page per hundred invoices
+    reconcile_grace_s: int = Field(default=120, ge=0, le=86_400)
+    # what changed since is under way: its webhook is on the road, or the provider is redelivering it
 
     @property
     def database(self) -> str:

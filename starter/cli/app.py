@@ -6,7 +6,20 @@ from typing import Final
 import typer
 
 from billing.errors import BillhookError
-from starter.cli import audit, db, doctor, events, invoices, parts, policy, queues, tokens, trigger
+from starter.cli import (
+    audit,
+    db,
+    doctor,
+    events,
+    invoices,
+    parts,
+    policy,
+    queues,
+    reconcile,
+    schedule,
+    tokens,
+    trigger,
+)
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import say
 
@@ -29,6 +42,8 @@ app.add_typer(invoices.app, name="invoice")
 app.add_typer(queues.approvals, name="approvals")
 app.add_typer(queues.cases, name="cases")
 app.add_typer(events.app, name="events")
+app.command()(reconcile.reconcile)
+app.add_typer(schedule.app, name="schedule")
 app.command()(policy.fields)
 app.add_typer(policy.app, name="policy")
 app.add_typer(tokens.app, name="token")

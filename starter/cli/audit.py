@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from starter.cli.exits import Exit, Stop
-from starter.cli.output import AsJson, data, data_json, rows, say
+from starter.cli.output import AsJson, data, data_json, printable, rows, say
 
 if TYPE_CHECKING:
     from audit.report import AuditReport, Check
@@ -88,11 +88,6 @@ def show(report: "AuditReport") -> None:
             say(f"{one.invariant} not wholly checked: {printable(one.unchecked)}")
         for note in one.notes:
             say(f"{one.invariant} note: {printable(note)}")
-
-
-def printable(text: str) -> str:
-    """Evidence quotes what others wrote; no control character of theirs reaches the terminal."""
-    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def _json(check: "Check") -> dict[str, Any]:

@@ -7,7 +7,7 @@
 4  not allowed: no token, a wrong one, or one without the scope
 5  not found
 6  a port or the data directory is taken
-7  checked and not in order: `doctor`, `audit` or `demo` found something wrong
+7  checked and not in order: `doctor`, `audit`, `reconcile` or `demo` found what a person must mend
 """
 
 from enum import IntEnum

@@ -45,5 +45,9 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False)
-    # A recipient's words may hold anything; a control character must not reach the terminal.
-    return "".join(one if one.isprintable() else " " for one in str(value))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """What others wrote may hold anything; a control character of theirs must not reach the terminal."""
+    return "".join(one if one.isprintable() else " " for one in text)

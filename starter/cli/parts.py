@@ -12,6 +12,9 @@ from starter.cli.output import data, say
 from starter.embedded.ports import HOST, Ports
 
 if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from settings import Settings
     from starter.embedded.errors import StackError
     from starter.embedded.stack import Stack
 
@@ -86,12 +89,27 @@ def worker() -> None:
 
     async def run() -> None:
         settings = load_settings()
-        await run_worker(settings, await connect(settings))
+        client = await connect(settings)
+        await _keep_schedules(client, settings)
+        await run_worker(settings, client)
 
     try:
         asyncio.run(run())
     except EngineUnreachable as error:
         raise Stop(Exit.UNREACHABLE, f"cause: {error.detail}", f"next:  {error.next_step}") from error
+
+
+async def _keep_schedules(client: "Client", settings: "Settings") -> None:
+    """Wherever a worker runs, the schedules exist. One who may not make them still works."""
+    from temporalio.service import RPCError  # noqa: PLC0415
+
+    from starter import schedules  # noqa: PLC0415
+
+    try:
+        for line in await schedules.apply(client, settings):
+            say(line)
+    except RPCError as error:
+        say(f"the schedules could not be applied: {error.message}; run `billhook schedule apply`")
 
 
 def api(

@@ -1,0 +1,147 @@
+"""Everything that Temporal starts by the clock, in one place: what it is, and that the server has it so.
+
+A worker applies these at its start, so that they exist wherever Billhook runs (`billhook up`, docker compose, a bare
+process) without a step that somebody could forget. Applying is idempotent, and a pause that a person set is kept.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleDescription,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from settings import Settings
+from starter.client import CALL_TIMEOUT
+from workflows.reconcile import ReconcileStart, ReconcileWorkflow
+
+RECONCILE: Final = "billhook-reconcile"
+_LONGEST_RUN: Final = timedelta(hours=6)
+# An account of a hundred thousand invoices takes minutes; past this it waits for an API that does not come back.
+_JITTER: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A schedule as it should be; `says` is for people."""
+
+    id: str
+    says: str
+    schedule: Schedule
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A schedule as the server has it; None where it has none."""
+
+    id: str
+    says: str
+    exists: bool
+    paused: bool = False
+    note: str = ""
+    next_at: datetime | None = None
+    last_at: datetime | None = None
+    running: int = 0
+
+
+def planned(settings: Settings) -> list[Planned]:
+    """Every schedule of Billhook's. The monthly run joins here."""
+    return [_reconcile(settings)]
+
+
+def _reconcile(settings: Settings) -> Planned:
+    every = timedelta(minutes=settings.reconcile_minutes)
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(
+            ReconcileWorkflow.run,
+            ReconcileStart(grace=timedelta(seconds=settings.reconcile_grace_s)),
+            id=RECONCILE,
+            task_queue=settings.task_queue,
+            execution_timeout=_LONGEST_RUN,
+            static_summary="compare the invoicing API with our records",
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)], jitter=_JITTER, time_zone_name="UTC"),
+        policy=SchedulePolicy(
+            # A run compares everything: one that is skipped loses nothing, one that waits in line adds nothing.
+            overlap=ScheduleOverlapPolicy.SKIP,
+            # After an outage the next run alone catches up with all of it.
+            catchup_window=every,
+        ),
+    )
+    return Planned(RECONCILE, f"reconcile every {settings.reconcile_minutes} minutes", schedule)
+
+
+async def apply(client: Client, settings: Settings) -> list[str]:
+    """Create what is missing and bring the rest up to date; what was done, in words. Raises RPCError."""
+    return [await _apply(client, one) for one in planned(settings)]
+
+
+async def _apply(client: Client, plan: Planned) -> str:
+    try:
+        await client.create_schedule(plan.id, plan.schedule, rpc_timeout=CALL_TIMEOUT)
+    except ScheduleAlreadyRunningError:
+        await client.get_schedule_handle(plan.id).update(_kept_paused(plan), rpc_timeout=CALL_TIMEOUT)
+        return f"{plan.id}: up to date, {plan.says}"
+    return f"{plan.id}: created, {plan.says}"
+
+
+def _kept_paused(plan: Planned) -> Callable[[ScheduleUpdateInput], ScheduleUpdate]:
+    def update(found: ScheduleUpdateInput) -> ScheduleUpdate:
+        schedule = plan.schedule
+        schedule.state = found.description.schedule.state
+        return ScheduleUpdate(schedule)
+
+    return update
+
+
+async def show(client: Client, settings: Settings) -> list[Shown]:
+    """Every schedule of ours as the server has it. Raises RPCError."""
+    return [await _show(client, one) for one in planned(settings)]
+
+
+async def _show(client: Client, plan: Planned) -> Shown:
+    try:
+        found = await client.get_schedule_handle(plan.id).describe(rpc_timeout=CALL_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return Shown(plan.id, plan.says, exists=False)
+        raise
+    return _described(plan, found)
+
+
+def _described(plan: Planned, found: ScheduleDescription) -> Shown:
+    info, state = found.info, found.schedule.state
+    last: Any = info.recent_actions[-1] if info.recent_actions else None
+    return Shown(
+        plan.id,
+        plan.says,
+        exists=True,
+        paused=state.paused,
+        note=state.note or "",
+        next_at=info.next_action_times[0] if info.next_action_times and not state.paused else None,
+        last_at=last.started_at if last else None,
+        running=len(info.running_actions),
+    )
+
+
+async def pause(client: Client, schedule_id: str, note: str) -> None:
+    """Hold it until `resume`; applying leaves it held. Raises RPCError."""
+    await client.get_schedule_handle(schedule_id).pause(note=note, rpc_timeout=CALL_TIMEOUT)
+
+
+async def resume(client: Client, schedule_id: str) -> None:
+    """Raises RPCError."""
+    await client.get_schedule_handle(schedule_id).unpause(rpc_timeout=CALL_TIMEOUT)
