@@ -40,7 +40,7 @@ def orphan(row: EventRow, world: World, look: Look) -> None:
 
 def _fate(row: EventRow, world: World, look: Look, book: Book | None) -> None:
     world.event_ids.add(row.id)
-    about = f"{row.type} of {row.reference or row.invoice_id}"
+    about = _about(row)
     if row.fate in {Fate.IGNORED, Fate.QUARANTINED}:
         look.expect(bool(row.reason.strip()), row.id, f"{about} is {row.fate} without a reason")
     elif row.fate == Fate.APPLIED:
@@ -74,15 +74,19 @@ def _pending(row: EventRow, about: str, world: World, look: Look, book: Book | N
 
 def _genuine(row: EventRow, world: World, look: Look) -> None:
     """What we hold as the API's is what the API says it sent."""
-    event = parsed(row)
-    if not look.expect(event is not None or row.fate == Fate.QUARANTINED, row.id, "its stored bytes are no event"):
+    event, about = parsed(row), _about(row)
+    if not look.expect(event is not None or row.fate == Fate.QUARANTINED, row.id, f"{about}: its bytes are no event"):
         return
     if world.truth is None or row.source != _OURS or event is None or row.received_at >= world.as_of:
         return
     sent = world.truth.events.get(row.id)
-    if look.expect(sent is not None, row.id, f"{row.type} is in our records, and the API never sent it") and sent:
+    if look.expect(sent is not None, row.id, f"{about} is in our records, and the API never sent it") and sent:
         mine, theirs = _content(event.model_dump(mode="json")), _content(sent)
-        look.expect(mine == theirs, row.id, f"we hold {mine}, the API sent {theirs}")
+        look.expect(mine == theirs, row.id, f"{about}: we hold {mine}, the API sent {theirs}")
+
+
+def _about(row: EventRow) -> str:
+    return f"{row.type} of {row.reference or row.invoice_id}"
 
 
 def _content(event: dict[str, Any]) -> dict[str, Any]:
