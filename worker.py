@@ -32,6 +32,7 @@ from connectors.smtp import SmtpMailer
 from records.session import Database
 from settings import Settings, load_policy
 from workflows.invoice import InvoiceWorkflow
+from workflows.late import LateEventWorkflow
 from workflows.reconcile import ReconcileWorkflow
 
 GRACE: Final = timedelta(seconds=30)
@@ -64,6 +65,7 @@ class Parts:
         reconcile = ReconcileActivities(self.invoicing, self.database)
         return [
             records.save_record,
+            records.state_late,
             records.assess,
             records.authorize,
             invoicing.create_draft,
@@ -96,7 +98,7 @@ def sandboxed() -> SandboxedWorkflowRunner:
 def build_worker(client: Client, parts: Parts, task_queue: str, **options: Any) -> Worker:
     """A worker for workflows and activities on `task_queue`. `options` override the SDK's, for tests."""
     defaults: dict[str, Any] = {
-        "workflows": [InvoiceWorkflow, ReconcileWorkflow],
+        "workflows": [InvoiceWorkflow, LateEventWorkflow, ReconcileWorkflow],
         "activities": parts.activities(),
         "interceptors": [RecordingInterceptor(parts.database)],
         "workflow_runner": UnsandboxedWorkflowRunner(),

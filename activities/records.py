@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities import signatures
 from billing.policy import Assessment, Policy, assess
-from records import customers, invoices, tokens
+from records import customers, invoices, late, tokens
 from records.session import Database
 
 
@@ -20,6 +20,13 @@ class RecordActivities:
     @activity.defn(name=signatures.SAVE_RECORD.name)
     async def save_record(self, request: signatures.Request) -> signatures.Nothing:
         """The record that rides on every request is the whole step; activities/recording.py has saved it by now."""
+        return signatures.Nothing()
+
+    @activity.defn(name=signatures.STATE_LATE.name)
+    async def state_late(self, request: signatures.StateLate) -> signatures.Nothing:
+        """What became of an event that came after the end."""
+        async with self._database.transaction() as session:
+            await late.state(session, request.key, request.told, request.entries, recipient=request.recipient)
         return signatures.Nothing()
 
     @activity.defn(name=signatures.ASSESS.name)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from billing.intent import Commercial, Line, Motion
 from billing.policy import Assessment
-from billing.record import InvoiceRecord
+from billing.record import Entry, EventFate, InvoiceRecord
 
 
 class Request(BaseModel):
@@ -172,6 +172,15 @@ class Withdrawn(BaseModel):
     refused: bool = False
 
 
+class StateLate(Request):
+    """The last word on an event that came after the end of its invoice, its lines of the timeline, and the fields that
+    the invoice shows from now on."""
+
+    told: EventFate
+    entries: tuple[Entry, ...] = ()
+    recipient: dict[str, Any] = {}
+
+
 class Nothing(BaseModel):
     """The answer of a step whose effect is all there is to say."""
 
@@ -204,3 +213,4 @@ MARK_BILLED: Final = Signature("mark_billed", MarkBilled, Nothing, "mark the dea
 POST_INVOICE: Final = Signature("post_invoice", PostInvoice, Nothing, "post to accounting")
 WITHDRAW: Final = Signature("withdraw", Withdraw, Withdrawn, "withdraw at the invoicing API")
 SAVE_RECORD: Final = Signature("save_record", Request, Nothing, "record the state")
+STATE_LATE: Final = Signature("state_late", StateLate, Nothing, "record what became of the event")

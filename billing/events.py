@@ -72,6 +72,17 @@ class InvoiceEvent(_Outside):
         return self.id.startswith(RECONCILED)
 
     @property
+    def who(self) -> str:
+        """Whose doing it was, as far as the API says."""
+        return self.data.actor.email if self.data.actor and self.data.actor.email else "recipient"
+
+    @property
+    def words(self) -> str:
+        """What happened, for a timeline."""
+        how = " (by reconciliation)" if self.by_reconciliation else ""
+        return f"{self.type.removeprefix('invoice.').replace('_', ' ')} V{self.data.version}{how}"
+
+    @property
     def order(self) -> tuple[datetime, str]:
         """The one order in which events count, whatever order they arrive in."""
         return (self.created_at, self.id)

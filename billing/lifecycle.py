@@ -41,14 +41,15 @@ class OpenCase:
 class Lifecycle:
     """The folded state.
 
-    `approved_at` is set if and only if the current version was approved; `fates` holds every event exactly once, with
-    the reason where it was ignored.
+    `approved_at` is set if and only if the current version was approved; `withdrawn` holds the cases that the end left
+    without an answer; `fates` holds every event exactly once, with the reason where it was ignored.
     """
 
     version: int
     viewed_versions: frozenset[int] = frozenset()
     fields: dict[str, FieldValue] = field(default_factory=dict)
     cases: dict[str, OpenCase] = field(default_factory=dict)
+    withdrawn: dict[str, OpenCase] = field(default_factory=dict)
     approved_at: datetime | None = None
     voided_at: datetime | None = None
     fates: dict[str, tuple[Fate, str]] = field(default_factory=dict)
@@ -118,6 +119,7 @@ class _Folding:
             viewed_versions=frozenset(self._viewed),
             fields=self._fields,
             cases={} if self._end else self._cases,
+            withdrawn=self._cases if self._end else {},
             approved_at=ended_at if self._approval else None,
             voided_at=None if self._approval else ended_at,
             fates=self._fates,

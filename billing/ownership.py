@@ -69,3 +69,10 @@ def only_sendable(draft: dict[str, Any], carried: frozenset[str] = frozenset()) 
         if not may_send(field, carried):
             raise ValueError(f"{field} is not ours to send; see `billhook fields`")
     return draft
+
+
+def filled(value: Any) -> Any:
+    """A recipient's value without its empty parts: an address with a blank line is the address without it."""
+    if isinstance(value, dict):
+        return {name: part for name, part in value.items() if part} or None
+    return value or None

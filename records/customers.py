@@ -4,6 +4,7 @@ A recipient's answer is kept per scope (project, deal or subscription) and per c
 one atomic statement, so two invoices that are amended at once cannot undo each other.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -59,8 +60,8 @@ async def get_customer(s: AsyncSession, customer_id: str) -> Customer | None:
 
 async def store_recipient_fields(
     s: AsyncSession, customer_id: str, scope: str, fields: dict[str, tuple[Any, datetime]]
-) -> frozenset[str]:
-    """Keep `{field: (value, event time)}`; the latest event time wins per field. Which fields won, for the customer.
+) -> None:
+    """Keep `{field: (value, event time)}`; the latest event time wins per field, for the customer and for the scope.
 
     Raises KeyError on a field of ours.
     """
@@ -74,15 +75,22 @@ async def store_recipient_fields(
         # Sorted, so that two writers on PostgreSQL take their row locks in one order.
     ]
     if not rows:
-        return frozenset()
+        return
     statement = insert(s, RecipientField).values(rows)
     newest = statement.on_conflict_do_update(
         index_elements=["customer_id", "scope", "field"],
         set_={"value": statement.excluded["value"], "at": statement.excluded["at"]},
         where=statement.excluded["at"] >= _F.c.at,
     )
-    won = await s.execute(newest.returning(_F.c.scope, _F.c.field))
-    return frozenset(row.field for row in won if row.scope == _ANY_SCOPE)
+    await s.execute(newest)
+
+
+async def given_fields(s: AsyncSession, customer_id: str, names: Collection[str]) -> dict[str, Any]:
+    """What this customer's recipients gave last of these fields, whatever the project."""
+    wanted = select(_F.c.field, _F.c.value).where(
+        _F.c.customer_id == customer_id, _F.c.scope == _ANY_SCOPE, _F.c.field.in_(names)
+    )
+    return {row.field: row.value for row in await s.execute(wanted.order_by(_F.c.field))}
 
 
 async def carry_forward(s: AsyncSession, customer_id: str, scope: str, carry: Carry) -> dict[str, Any]:

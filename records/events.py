@@ -169,6 +169,12 @@ def _mark_unstated() -> Any:
     return update(_V).where(_V.c.id == bindparam("event"), _V.c.stated_by.is_(None)).values(values)
 
 
+async def bodies_of(s: AsyncSession, invoice_id: str) -> list[bytes]:
+    """The raw bodies of all events of one invoice of the API's, without those that nobody could place."""
+    query = select(_V.c.raw).where(_V.c.invoice_id == invoice_id, _V.c.fate != Fate.QUARANTINED.value)
+    return list((await s.execute(query)).scalars())
+
+
 async def requeue(s: AsyncSession, event_id: str) -> bool:
     """Deliver it again from the start; False if it is unknown, or if the workflow has already stated its fate."""
     return await _requeue(s, _V.c.id == event_id) > 0

@@ -15,7 +15,7 @@ from records.sql import insert, insert_for, now, page_size, table, time_cursor, 
 from records.tables import AssessmentRow, CaseRow, DecisionRow, EntryRow, EventRow, IntentRow, InvoiceRow
 from records.views import STATUS, CaseView, InvoiceView, Page, assemble, head_query
 
-_N, _I, _V, _K = table(IntentRow), table(InvoiceRow), table(EventRow), table(CaseRow)
+_N, _I, _V, _K, _A = table(IntentRow), table(InvoiceRow), table(EventRow), table(CaseRow), table(AssessmentRow)
 _STATE: Final = frozenset(
     {
         "status",
@@ -138,6 +138,13 @@ async def save_assessment(s: AsyncSession, key: str, revision: str, assessment: 
     values = {"body": assessment.model_dump(mode="json"), "assessed_at": now()}
     statement = insert(s, AssessmentRow).values(key=key, revision=revision, **values)
     await s.execute(statement.on_conflict_do_update(index_elements=["key", "revision"], set_=values))
+
+
+async def last_assessment(s: AsyncSession, key: str) -> Assessment | None:
+    """What the policy said of the invoice last."""
+    query = select(_A.c.body).where(_A.c.key == key).order_by(_A.c.assessed_at.desc()).limit(1)
+    body = (await s.execute(query)).scalar_one_or_none()
+    return None if body is None else Assessment.model_validate(body)
 
 
 async def get_view(s: AsyncSession, key: str) -> InvoiceView | None:

@@ -31,11 +31,13 @@ from billing.events import EventType, InvoiceEvent
 from billing.intent import Intent
 from settings import Settings
 from workflows import visibility
+from workflows.late import LateStart
 from workflows.state import InvoiceStart
 
 ClientFactory = Callable[[], Awaitable[Client]]
 
 WORKFLOW: Final = "InvoiceWorkflow"
+LATE_WORKFLOW: Final = "LateEventWorkflow"
 CALL_TIMEOUT: Final = timedelta(seconds=5)
 # A healthy engine answers in milliseconds; past this it is better to come back later than to hold a caller.
 UPDATE_TIMEOUT: Final = timedelta(seconds=20)
@@ -183,6 +185,23 @@ async def signal_event(client: Client, key: str, event: InvoiceEvent) -> None:
     try:
         handle = client.get_workflow_handle(key)
         await handle.signal(SIGNALS[event.type], event, rpc_timeout=CALL_TIMEOUT)
+    except RPCError as error:
+        raise _translated(error, key) from error
+
+
+async def start_late(client: Client, event_id: str, late: LateStart, task_queue: str) -> None:
+    """Sync what came after an invoice's end. Once at a time per event. Raises EngineUnreachable, RPCError."""
+    key = late.state.key
+    try:
+        await client.start_workflow(
+            LATE_WORKFLOW,
+            late,
+            id=f"{key}:late:{event_id}",
+            task_queue=task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"late amendment of {key}",
+            rpc_timeout=CALL_TIMEOUT,
+        )
     except RPCError as error:
         raise _translated(error, key) from error
 

@@ -67,7 +67,7 @@ class Dispatcher:
         pauses: tuple[timedelta, ...] = PAUSES,
     ) -> None:
         self._database, self._engine, self._task_queue = database, engine, task_queue
-        self._router = Router(database, engine, pauses)
+        self._router = Router(database, engine, task_queue, pauses)
         self._watcher = watcher
         self._door_is_busy = door_is_busy
         self._sweep_s = sweep_s

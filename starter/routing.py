@@ -8,17 +8,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.signatures import GivenField, StateLate, SyncFields
+from billing.cases import case_words, open_case
 from billing.events import EventType, InvoiceEvent
-from billing.record import Fate, Status
-from records import intents, invoices
+from billing.intent import Intent, canonical_hash
+from billing.late import Ended, Late, judge_late, late_entries
+from billing.record import CaseRecord, Entry, EventFate, Fate, Status
+from records import events, intents, invoices
+from records import late as late_records
 from records.events import Due
 from records.session import Database
 from records.views import InvoiceView
 from starter import client as temporal
 from starter.client import Engine, NoSuchWorkflow
 from starter.intake import Malformed, read_event
+from workflows.late import LateStart
 
 _STUMBLES: Final = 3
 # Our own mistake does not go away by waiting, and the invoice's other events wait behind it.
@@ -48,8 +55,8 @@ Verdict = Settled | Waits
 class Router:
     """Settles events. `pauses` are those between the attempts for an event that nobody claims."""
 
-    def __init__(self, database: Database, engine: Engine, pauses: tuple[timedelta, ...]) -> None:
-        self._database, self._engine, self._pauses = database, engine, pauses
+    def __init__(self, database: Database, engine: Engine, task_queue: str, pauses: tuple[timedelta, ...]) -> None:
+        self._database, self._engine, self._task_queue, self._pauses = database, engine, task_queue, pauses
 
     async def keys_of(self, rows: Sequence[Due]) -> dict[str, str | None]:
         """Per event id the invoice that claims it; two questions to our records however many events.
@@ -97,18 +104,18 @@ class Router:
         try:
             await temporal.signal_event(await self._engine.client(), key, event)
         except NoSuchWorkflow:
-            return await self._without_workflow(key, row)
+            return await self._without_workflow(key, event, row)
         except RPCError as error:
             if error.status in _REFUSED:
                 return self._unclaimed(row, f"Temporal refused the signal: {error.message[:200]}")
             raise
         return Settled(Fate.DELIVERED)
 
-    async def _without_workflow(self, key: str, row: Due) -> Verdict:
+    async def _without_workflow(self, key: str, event: InvoiceEvent, row: Due) -> Verdict:
         """Ended, not started yet, or gone."""
         view = await self._view(key)
         if view is not None and Status(view.status).is_end:
-            return Settled(Fate.IGNORED, f"the invoice is {view.status}; its workflow has ended")
+            return await self._late(event, view)
         ended = await temporal.closed_as(await self._engine.client(), key)
         if ended is None or ended == "running":
             return self._unclaimed(row, f"no workflow runs for {key} yet")
@@ -116,6 +123,38 @@ class Router:
         # Only a workflow that came to its own end has had its say; after a terminated one a person must look.
         fate = Fate.IGNORED if ended == "completed" else Fate.QUARANTINED
         return Settled(fate, f"the workflow is {ended}; the invoice was {state}")
+
+    async def _late(self, event: InvoiceEvent, view: InvoiceView) -> Verdict:
+        """After the end: as the fold says of the whole set. What it still gives is synced by a workflow of its own."""
+        ended = _ended(view)
+        if ended is None:
+            return Settled(Fate.IGNORED, f"the invoice is {view.status} and was never at the API")
+        async with self._database.session() as session:
+            known = [read_event(raw) for raw in await events.bodies_of(session, ended.external_id)]
+            intent = await intents.get_intent(session, view.key)
+        late = judge_late(event, known, ended)
+        if late.fields and intent is not None:
+            start = _late_start(event, late, intent, ended.status)
+            await temporal.start_late(await self._engine.client(), event.id, start, self._task_queue)
+            return Settled(Fate.DELIVERED)
+        await self._state_late(event, late, view)
+        return Settled(late.fate, late.reason)
+
+    async def _state_late(self, event: InvoiceEvent, late: Late, view: InvoiceView) -> None:
+        told = EventFate(event_id=event.id, fate=late.fate, reason=late.reason)
+        entries = () if late.fate is Fate.QUARANTINED else late_entries(event, view.status, datetime.now(UTC))
+        async with self._database.transaction() as session:
+            case = await self._case(session, view.key, late)
+            if case is not None:
+                entries += (Entry(number=0, at=case.opened_at, kind="case", actor="billhook", text=case_words(case)),)
+            await late_records.state(session, view.key, told, entries, case=case)
+
+    async def _case(self, session: AsyncSession, key: str, late: Late) -> CaseRecord | None:
+        assessment = await invoices.last_assessment(session, key) if late.case is not None else None
+        if late.case is None or assessment is None:
+            return None
+        case = open_case(late.case.request.id, late.case, assessment)
+        return case.model_copy(update={"status": "withdrawn"})
 
     async def _view(self, key: str) -> InvoiceView | None:
         async with self._database.session() as session:
@@ -125,3 +164,34 @@ class Router:
         if row.attempts >= len(self._pauses):
             return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts")
         return Waits(datetime.now(UTC) + self._pauses[row.attempts], reason)
+
+
+def _ended(view: InvoiceView) -> Ended | None:
+    if view.external_id is None:
+        return None
+    return Ended(
+        status=view.status,
+        version=view.version,
+        external_id=view.external_id,
+        closed_cases=frozenset(case.id for case in view.cases if case.status in {"accepted", "declined"}),
+        recipient=view.recipient.model_dump(),
+    )
+
+
+def _late_start(event: InvoiceEvent, late: Late, intent: Intent, status: Status) -> LateStart:
+    given = {name: GivenField(value=field.value, at=field.at) for name, field in late.fields.items()}
+    return LateStart(
+        sync=SyncFields(
+            key=intent.key,
+            customer_id=intent.customer_id,
+            scope=intent.source.scope,
+            fields=given,
+            digest=canonical_hash({"event": event.id})[:12],
+        ),
+        state=StateLate(
+            key=intent.key,
+            told=EventFate(event_id=event.id, fate=late.fate, reason=late.reason),
+            entries=late_entries(event, status, datetime.now(UTC), late.fields),
+            recipient={name: field.value for name, field in late.fields.items()},
+        ),
+    )

@@ -62,7 +62,7 @@ class Approval:
         """The recipient may approve the issued version while its successor still waits for us: then that one stands."""
         if not self._state.issued_version:
             return
-        self._state.events.extend(self._inbox.events)
+        self._state.hear(self._inbox.events)
         self._inbox.events.clear()
         life = self._state.life()
         if life.voided_at:

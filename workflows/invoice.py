@@ -6,7 +6,6 @@ again, and so does the run that follows a continue-as-new.
 """
 
 from datetime import datetime
-from typing import Any
 
 from temporalio import workflow
 
@@ -16,8 +15,11 @@ with workflow.unsafe.imports_passed_through():
     from billing.decisions import Action, Answer, Approve, Cancel, Decide, DecideChange, Reject, Retry
     from billing.errors import BadInput, BillhookError, NotPossible, StaleRevision
     from billing.events import InvoiceEvent
+    from billing.late import late_words
     from billing.record import InvoiceRecord, Status
+    from workflows.amendments import Amendments
     from workflows.approval import Approval
+    from workflows.cases import open_cases, withdraw_cases
     from workflows.inbox import Inbox, as_failure
     from workflows.recipient import RecipientWatch
     from workflows.requests import Requests
@@ -36,6 +38,7 @@ class InvoiceWorkflow:
         self._inbox = Inbox()
         self._steps = Steps(self._state, self._inbox)
         self._requests = Requests(self._intent, self._state)
+        self._amendments = Amendments(self._state, self._steps, self._requests)
 
     @workflow.run
     async def run(self, start: InvoiceStart) -> InvoiceRecord:
@@ -114,7 +117,7 @@ class InvoiceWorkflow:
         state = self._state
         try:
             locked = await self._steps.take(step.READ_LOCKED, self._requests.read_locked, stoppable=False)
-            await self._bring_in(locked)
+            await self._amendments.read_back(locked)
             if self._intent.deal_id:
                 await self._steps.take(step.MARK_BILLED, self._requests.mark_billed, stoppable=False)
                 self._steps.note("crm", "billhook", f"deal {self._intent.deal_id} marked billed")
@@ -125,17 +128,6 @@ class InvoiceWorkflow:
             return
         self._steps.note("accounting", "billhook", f"{state.commercial.total} posted, receivable against revenue")
         self._steps.become(Status.BILLED)
-
-    async def _bring_in(self, locked: step.Locked) -> None:
-        """Recipient fields that the API holds otherwise than we sent them and than any event told us."""
-        known = {**self._state.carries, **{name: given.value for name, given in self._state.given_fields().items()}}
-        missed = {name: value for name, value in locked.fields.items() if _filled(known.get(name)) != _filled(value)}
-        if not missed:
-            return
-        given = {name: step.GivenField(value=value, at=locked.approved_at) for name, value in missed.items()}
-        self._steps.note("amended", "billhook", f"{', '.join(sorted(given))} read back from the approved version")
-        digest = f"v{self._state.issued_version}-locked"
-        await self._steps.take(step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=False)
 
     async def _withdrawn(self, stop: Stopped) -> bool:
         """Ends the invoice at the API too, unless it ended there first. False: an approval came before, and stands."""
@@ -159,13 +151,24 @@ class InvoiceWorkflow:
         for asked in self._inbox.cancels:
             asked.answer = self._steps.answer()
         self._inbox.refuse_rest(NotPossible("act", self._state.status.value))
+        await self._read_late()
         while self._state.told < self._state.sequence or self._inbox.events:
-            self._state.events.extend(self._inbox.events)
-            self._inbox.events.clear()
-            self._state.note_fates(self._state.life())
             await self._steps.tell()
+            await self._read_late()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._state.record()
+
+    async def _read_late(self) -> None:
+        """What comes after the end changes no status; what a recipient gave before it still reaches the CRM."""
+        for event in self._state.hear(self._inbox.events):
+            self._steps.note("late", "billhook", late_words(event, self._state.status))
+        self._inbox.events.clear()
+        life = self._state.life()
+        self._state.note_fates(life)
+        open_cases(life, self._state, self._steps)
+        withdraw_cases(self._state)
+        if self._state.issued_version:
+            await self._amendments.sync(life, stoppable=False)
 
     def _close_case(self, status: str) -> None:
         case = self._state.cases.get(self._state.answering_case or "")
@@ -287,10 +290,3 @@ class InvoiceWorkflow:
             self._state.commercial.patched(wish.patch)
         except BillhookError as error:
             raise as_failure(error) from error
-
-
-def _filled(value: Any) -> Any:
-    """A recipient's value without its empty parts: an address with a blank line is the address without it."""
-    if isinstance(value, dict):
-        return {name: part for name, part in value.items() if part} or None
-    return value or None

@@ -1,16 +1,16 @@
 """Living on the recipient's events: weeks of waiting for a view, an amendment, a change request or the approval."""
 
-import hashlib
-
 from temporalio import workflow
 
 from activities import signatures as step
 from billing.decisions import Action, DecideChange
 from billing.errors import BadInput, NotPossible
 from billing.intent import Intent
-from billing.lifecycle import Lifecycle, OpenCase
-from billing.record import CaseRecord, Status
+from billing.lifecycle import Lifecycle
+from billing.record import Status
 from workflows.alarm import Alarm
+from workflows.amendments import Amendments
+from workflows.cases import open_cases, withdraw_cases
 from workflows.inbox import Asked, Inbox
 from workflows.requests import Requests
 from workflows.state import InvoiceStart, InvoiceState
@@ -33,6 +33,7 @@ class RecipientWatch:
         self._inbox = inbox
         self._steps = steps
         self._requests = Requests(intent, state)
+        self._amendments = Amendments(state, steps, self._requests)
         self._follow_up = Alarm(None, "")
         self._case_alarms: dict[str, Alarm] = {}
 
@@ -60,28 +61,21 @@ class RecipientWatch:
 
     async def _read_events(self) -> None:
         """The whole inbox at once: the fold puts it in order."""
-        for event in self._inbox.events:
-            if all(known.id != event.id for known in self._state.events):
-                self._state.events.append(event)
-                who = event.data.actor.email if event.data.actor and event.data.actor.email else "recipient"
-                words = event.type.removeprefix("invoice.").replace("_", " ")
-                how = " (by reconciliation)" if event.by_reconciliation else ""
-                self._state.note(event.created_at, "event", who, f"{words} V{event.data.version}{how}")
+        self._state.hear(self._inbox.events)
         self._inbox.events.clear()
         life = self._state.life()
         self._state.note_fates(life)
+        self._open_cases(life)
         if life.voided_at:
             raise Stopped("invoicing API", "voided there", at_api=True)
-        self._open_cases(life)
         self._become(life)
-        await self._sync(life)
+        await self._amendments.sync(life, stoppable=not life.approved_at)
 
     def _become(self, life: Lifecycle) -> None:
         status = Status.CHANGE_REQUESTED if self._state.open_cases and not life.approved_at else life.status
         self._state.approved_at = life.approved_at
         if life.approved_at:
-            for case in self._state.open_cases:
-                self._state.cases[case.id] = case.model_copy(update={"status": "withdrawn"})
+            withdraw_cases(self._state)
         if status is not Status.SENT:
             self._follow_up.stop()
         self._steps.become(status, self._waiting_words(status))
@@ -93,42 +87,11 @@ class RecipientWatch:
             words += f" Case {first.id}: owner {first.owner}, until {first.deadline:%Y-%m-%d %H:%M} UTC."
         return words
 
-    async def _sync(self, life: Lifecycle) -> None:
-        """Fields whose latest writer is not the one that was synced; amendments leave our side once each."""
-        changed = {name: value for name, value in life.fields.items() if self._state.synced.get(name) != value.event_id}
-        if not changed:
-            return
-        given = {name: step.GivenField(value=value.value, at=value.at) for name, value in changed.items()}
-        names = ":".join(f"{name}={value.event_id}" for name, value in sorted(changed.items()))
-        digest = hashlib.sha256(names.encode()).hexdigest()[:12]
-        self._steps.note("amended", "billhook", f"{', '.join(sorted(changed))} to the CRM and the customer record")
-        await self._steps.take(
-            step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=not life.approved_at
-        )
-        self._state.synced.update({name: value.event_id for name, value in changed.items()})
-
     def _open_cases(self, life: Lifecycle) -> None:
-        for case_id, found in life.cases.items():
-            if case_id not in self._state.cases:
-                self._open_case(case_id, found)
-
-    def _open_case(self, case_id: str, found: OpenCase) -> None:
-        assessment = self._state.assessment
-        if assessment is None:
-            return
-        deadline = assessment.case_times(found.at).deadline
-        owner = assessment.case_owner or "anyone who may approve"
-        self._state.cases[case_id] = CaseRecord(
-            id=case_id,
-            version=found.version,
-            opened_at=found.at,
-            deadline=deadline,
-            owner=owner,
-            message=found.request.message,
-            proposed=found.request.proposed,
-        )
-        self._case_alarms[case_id] = Alarm(deadline, "change request deadline")
-        self._steps.note("case", "billhook", f"case {case_id} for {owner}, until {deadline:%Y-%m-%d %H:%M} UTC")
+        open_cases(life, self._state, self._steps)
+        for case in self._state.open_cases:
+            if case.id not in self._case_alarms:
+                self._case_alarms[case.id] = Alarm(case.deadline, "change request deadline")
 
     async def _answer_cases(self) -> None:
         while self._inbox.case_decisions:

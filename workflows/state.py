@@ -1,5 +1,6 @@
 """What one invoice's workflow knows: plain data that survives continue-as-new and says by itself what is done."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -45,6 +46,7 @@ class InvoiceState(BaseModel):
 
     events: list[InvoiceEvent] = []
     synced: dict[str, str] = {}
+    read_back: dict[str, Any] = {}
     cases: dict[str, CaseRecord] = {}
     approved_at: datetime | None = None
 
@@ -104,6 +106,15 @@ class InvoiceState(BaseModel):
         self.sequence += 1
         self.entries.append(Entry(number=self.entry_count, at=at, kind=kind, actor=actor, text=text))
 
+    def hear(self, events: Iterable[InvoiceEvent]) -> list[InvoiceEvent]:
+        """Those that are not known yet; a line of the timeline for each, at the time at which it happened."""
+        known = {event.id for event in self.events}
+        new = list({event.id: event for event in events if event.id not in known}.values())
+        for event in new:
+            self.events.append(event)
+            self.note(event.created_at, "event", event.who, event.words)
+        return new
+
     def note_fates(self, life: Lifecycle) -> None:
         """What became of each event, where that is new."""
         for event_id, (fate, reason) in life.fates.items():
@@ -126,7 +137,7 @@ class InvoiceState(BaseModel):
             external_id=self.external_id,
             link=self.link,
             due_date=self.due_date or self.commercial.due_date,
-            recipient={name: given.value for name, given in self.given_fields().items()},
+            recipient={**self.read_back, **{name: given.value for name, given in self.given_fields().items()}},
             carried=self.carries,
             available_actions=tuple(available_actions(self.status, approved=self.approved_at is not None)),
             failed_step=self.failed_step,

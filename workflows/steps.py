@@ -67,7 +67,7 @@ class Steps:
         try:
             await handle
         except ActivityError as error:
-            self.note("mail", "billhook", f"could not {signature.words}: {_words(error)}")
+            self.note("mail", "billhook", f"could not {signature.words}: {words_of(error)}")
             return False
         return True
 
@@ -149,7 +149,7 @@ class Steps:
 
     async def _park(self, signature: Signature[Q, A], error: ActivityError, *, stoppable: bool) -> None:
         before = self._state.status
-        reason = _words(error)
+        reason = words_of(error)
         self._state.failed_step = signature.name
         self.note("failed", "billhook", f"could not {signature.words}: {reason}")
         self.become(Status.NEEDS_ATTENTION, f"Could not {signature.words}: {reason}. Mend the cause, then `retry`.")
@@ -197,6 +197,7 @@ class Steps:
         return True
 
 
-def _words(error: ActivityError) -> str:
+def words_of(error: ActivityError) -> str:
+    """The cause as the connector said it, without Temporal's wrapping."""
     cause = error.cause
     return cause.message if isinstance(cause, ApplicationError) else str(cause or error)

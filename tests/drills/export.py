@@ -33,6 +33,7 @@ COLUMNS_LEFT_OUT: Final = {
     ("deals", "billed_at"): "when we wrote it down",
 }
 ENTRIES_BY_ARRIVAL: Final = {
+    "late": "only what came after the end has it",
     "amended": "says which fields one step brought; how many arrive together is chance",
 }
 _EVENT_TIMED: Final = "event"

@@ -1,0 +1,90 @@
+"""What comes after the end is judged as if it had come in time, and undoes nothing."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from billing.events import EventType, InvoiceEvent
+from billing.late import Ended, Late, judge_late, late_entries
+from billing.record import Fate, Status
+from tests.billing.test_billing_lifecycle import OURS, START, amended, asked, event, folded, some_events
+
+APPROVED = event("z", "approved", 10)
+VOIDED = event("x", "voided", 10)
+
+
+def judged(late: InvoiceEvent, *known: InvoiceEvent, status: Status = Status.BILLED, **recipient: object) -> Late:
+    return judge_late(late, known, Ended(status, 1, OURS, frozenset(), recipient))
+
+
+@given(some_events(), st.sampled_from([Status.BILLED, Status.CANCELLED]), st.data())
+def test_a_late_event_has_the_fate_that_it_would_have_had_in_time(
+    events: list[InvoiceEvent], status: Status, data: st.DataObject
+) -> None:
+    assume(events)
+    end = APPROVED if status is Status.BILLED else VOIDED
+    late = data.draw(st.sampled_from(events))
+    known = [one for one in [*events, end] if one.id != late.id]
+    found = judged(late, *known, status=status)
+    if found.fate is Fate.QUARANTINED:
+        assert (late.type, status) == (EventType.APPROVED, Status.CANCELLED)
+    else:
+        assert (found.fate, found.reason) == folded([*known, late], version=1).fates[late.id]
+
+
+@given(some_events(), st.data())
+def test_a_late_event_gives_only_fields_whose_latest_writer_it_is(
+    events: list[InvoiceEvent], data: st.DataObject
+) -> None:
+    assume(events)
+    late = data.draw(st.sampled_from(events))
+    known = [one for one in [*events, VOIDED] if one.id != late.id]
+    for name, given_field in judged(late, *known, status=Status.CANCELLED).fields.items():
+        assert given_field.event_id == late.id
+        assert folded([*known, late]).fields[name] == given_field
+
+
+def test_an_amendment_made_before_the_approval_counts_by_its_own_time() -> None:
+    found = judged(amended("a", 5, "PO-9"), APPROVED, po_number="PO-9")
+    assert found.fate is Fate.APPLIED
+    assert found.fields["po_number"].at == START + timedelta(minutes=5)
+
+
+def test_a_value_that_is_not_the_locked_one_was_not_the_last_and_goes_nowhere() -> None:
+    found = judged(amended("a", 5, "PO-8"), APPROVED, po_number="PO-9")
+    assert found.fate is Fate.APPLIED
+    assert found.fields == {}
+
+
+def test_an_amendment_dated_after_the_approval_is_ignored_as_locked() -> None:
+    assert judged(amended("a", 11, "PO-9"), APPROVED).fate is Fate.IGNORED
+
+
+def test_an_approval_of_what_we_hold_as_cancelled_is_for_a_person() -> None:
+    found = judged(APPROVED, status=Status.CANCELLED)
+    assert found.fate is Fate.QUARANTINED
+    assert "a person must look" in found.reason
+
+
+def test_a_request_that_the_end_overtook_is_a_withdrawn_case() -> None:
+    found = judged(asked("r", 5), APPROVED)
+    assert found.fate is Fate.APPLIED
+    assert found.case is not None
+    assert found.case.at == START + timedelta(minutes=5)
+
+
+def test_a_request_about_an_invoice_that_ended_here_alone_opens_nothing() -> None:
+    found = judged(asked("r", 5), status=Status.REJECTED)
+    assert (found.fate, found.case) == (Fate.IGNORED, None)
+
+
+@pytest.mark.parametrize("fields", [(), ("po_number",)])
+def test_the_timeline_has_the_event_at_its_own_time_and_says_that_it_was_late(fields: tuple[str, ...]) -> None:
+    now = START + timedelta(days=3)
+    happened, told = late_entries(amended("a", 5, "PO-9"), Status.BILLED, now, fields)
+    assert (happened.at, happened.text) == (START + timedelta(minutes=5), "amended V1")
+    assert told.at == now
+    assert "came late" in told.text
+    assert ("po_number to the CRM" in told.text) == bool(fields)

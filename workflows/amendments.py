@@ -1,0 +1,54 @@
+"""What recipients gave reaches the CRM and our customer record: once per event, the latest event time wins."""
+
+import hashlib
+from datetime import timedelta
+
+from activities import signatures as step
+from billing.lifecycle import Lifecycle
+from billing.ownership import filled
+from workflows.requests import Requests
+from workflows.state import InvoiceState
+from workflows.steps import Steps
+
+
+class Amendments:
+    """Compares what the fold holds with what was synced, and syncs the difference."""
+
+    def __init__(self, state: InvoiceState, steps: Steps, requests: Requests) -> None:
+        self._state = state
+        self._steps = steps
+        self._requests = requests
+
+    async def sync(self, life: Lifecycle, *, stoppable: bool) -> None:
+        """Fields whose latest writer is not the one that was synced."""
+        changed = {name: value for name, value in life.fields.items() if self._state.synced.get(name) != value.event_id}
+        if not changed:
+            return
+        given = {name: step.GivenField(value=value.value, at=value.at) for name, value in changed.items()}
+        names = ":".join(f"{name}={value.event_id}" for name, value in sorted(changed.items()))
+        digest = hashlib.sha256(names.encode()).hexdigest()[:12]
+        self._steps.note("amended", "billhook", f"{', '.join(sorted(changed))} to the CRM and the customer record")
+        await self._steps.take(step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=stoppable)
+        self._state.synced.update({name: value.event_id for name, value in changed.items()})
+
+    async def read_back(self, locked: step.Locked) -> None:
+        """Fields that the API holds otherwise than we sent them and than any event told us.
+
+        The event that gave them has not reached us, so its time is not known: the earliest that it can have is taken,
+        and a newer value from another invoice stays. When the event does come, it counts by its own time.
+        """
+        known = self._state.given_fields()
+        values = {**self._state.carries, **{name: given.value for name, given in known.items()}}
+        missed = {name: value for name, value in locked.fields.items() if filled(values.get(name)) != filled(value)}
+        if not missed:
+            return
+        earliest = {name: known[name].at + _NEXT if name in known else self._state.began_at for name in missed}
+        given = {name: step.GivenField(value=value, at=earliest[name]) for name, value in missed.items()}
+        self._steps.note("amended", "billhook", f"{', '.join(sorted(given))} read back from the approved version")
+        digest = f"v{self._state.issued_version}-locked"
+        self._state.read_back = missed
+        await self._steps.take(step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=False)
+
+
+_NEXT = timedelta(microseconds=1)
+# The least by which an event can be later than another: the API tells times to the microsecond.

@@ -1,0 +1,22 @@
+"""The cases of one invoice: opened by the fold, closed with the invoice at the latest."""
+
+from billing.cases import case_words, open_case
+from billing.lifecycle import Lifecycle
+from workflows.state import InvoiceState
+from workflows.steps import Steps
+
+
+def open_cases(life: Lifecycle, state: InvoiceState, steps: Steps) -> None:
+    """A record for every request that is new; also for one that the end overtook, which is then withdrawn."""
+    for case_id, found in {**life.withdrawn, **life.cases}.items():
+        if case_id not in state.cases and state.assessment is not None:
+            case = open_case(case_id, found, state.assessment)
+            state.cases[case_id] = case
+            steps.note("case", "billhook", case_words(case))
+
+
+def withdraw_cases(state: InvoiceState) -> None:
+    """The invoice has ended: nobody has to answer any more."""
+    for case in state.open_cases:
+        state.cases[case.id] = case.model_copy(update={"status": "withdrawn"})
+        state.sequence += 1
