@@ -15,7 +15,7 @@ from billing.held import Held
 from billing.intent import canonical_hash
 from billing.keys import reconciled_event_id
 from billing.lifecycle import Lifecycle
-from billing.ownership import RECIPIENT_FIELDS
+from billing.ownership import RECIPIENT_FIELDS, filled
 from billing.remote import Details, RemoteInvoice, RemoteRequest
 
 _NEXT: Final = timedelta(microseconds=1)
@@ -81,10 +81,3 @@ class Maker:
         return InvoiceEvent(
             id=reconciled_event_id(self._remote.external_id, what), type=kind.value, created_at=at, data=data
         )
-
-
-def filled(value: Any) -> Any:
-    """A recipient's value without its empty parts: an address with a blank line is the address without it."""
-    if isinstance(value, dict):
-        return {name: part for name, part in value.items() if part} or None
-    return value or None

@@ -21,6 +21,9 @@ from tests.stack import WEBHOOK_SECRET, assert_eventually, milestone_body
 
 __all__ = ["postgres_server", "postgres_url"]
 
+STARTING_S = 60.0
+# Three processes import everything at once; on a busy machine that alone took 13 s.
+
 
 def _local(command: list[str], replaced: dict[str, str]) -> list[str]:
     words = [str(BIN / command[0]), *command[1:]]
@@ -90,8 +93,8 @@ async def test_every_service_command_runs_and_a_milestone_is_sent(postgres_url: 
         await _once(local["migrate"], env)
         for name in ("sandbox", "worker", "api"):
             await around.enter_async_context(_process(local[name], env, tmp_path / f"{name}.log"))
-        await assert_eventually(_answers(f"{jupiter}/healthz"))
-        await assert_eventually(_answers(f"{api}/readyz"))
+        await assert_eventually(_answers(f"{jupiter}/healthz"), STARTING_S)
+        await assert_eventually(_answers(f"{api}/readyz"), STARTING_S)
         made = [str(BIN / "billhook"), "token", "create", "test", "--scope", "admin"]
         token = (await asyncio.to_thread(subprocess.check_output, made, env=env, text=True)).strip().split()[-1]
         async with httpx.AsyncClient(base_url=api, headers={"Authorization": f"Bearer {token}"}) as client:
