@@ -8,7 +8,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from audit.books import Book, World
-from audit.histories import History, chains, read_histories
+from audit.histories import History, chains, late_running, read_histories
 from audit.invariants import ALL, events
 from audit.journal import read_journal
 from audit.look import Look
@@ -63,6 +63,7 @@ async def _world(sources: Sources) -> World:
 async def _ask_engine(world: World, client: Client) -> None:
     try:
         world.chains = await chains(client)
+        world.late_running = await late_running(client)
         world.has_engine = True
     except RPCError:
         world.has_engine = False

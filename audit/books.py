@@ -34,6 +34,7 @@ class World:
     sink: dict[str, list[Message]] | None = None
     chains: dict[str, set[str]] | None = None
     has_engine: bool = False
+    late_running: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
     external_ids: dict[str, str] = field(default_factory=dict)
     event_ids: set[str] = field(default_factory=set)

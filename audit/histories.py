@@ -15,14 +15,17 @@ from typing import Any, Final
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import signatures
+from workflows.invoice import InvoiceWorkflow
+from workflows.late import LateEventWorkflow
 
 SIDE_BY_SIDE: Final = 16
 # Enough to hide the engine's latency, few enough that the embedded one is not flooded.
-_WORKFLOW: Final = "InvoiceWorkflow"
+_WORKFLOW: Final = InvoiceWorkflow.__name__
+_LATE: Final = LateEventWorkflow.__name__
 _KEPT: Final = frozenset(
     {signatures.CREATE_DRAFT.name, signatures.ISSUE.name, signatures.REVISE.name, signatures.SEND_MAIL.name}
 )
@@ -71,14 +74,26 @@ class History:
 async def chains(client: Client) -> dict[str, set[str]] | None:
     """Per key the first run of every chain that ever ran under it; None where the server lists none."""
     found: defaultdict[str, set[str]] = defaultdict(set)
+    listed = await _listed(client, f'WorkflowType = "{_WORKFLOW}"')
+    for one in listed or ():
+        found[one.id].add(one.raw_info.first_run_id or one.run_id)
+    return None if listed is None else dict(found)
+
+
+async def late_running(client: Client) -> set[str]:
+    """The events that came after an invoice's end and are being synced this moment."""
+    query = f'WorkflowType = "{_LATE}" AND ExecutionStatus = "Running"'
+    return {one.id.rpartition(":late:")[2] for one in await _listed(client, query) or ()}
+
+
+async def _listed(client: Client, query: str) -> list[WorkflowExecution] | None:
+    """None where the server does not list, as the time-skipping one does not."""
     try:
-        async for one in client.list_workflows(f'WorkflowType = "{_WORKFLOW}"', page_size=1000):
-            found[one.id].add(one.raw_info.first_run_id or one.run_id)
+        return [one async for one in client.list_workflows(query, page_size=1000)]
     except RPCError as error:
         if error.status in {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.INVALID_ARGUMENT}:
             return None
         raise
-    return dict(found)
 
 
 async def read_histories(client: Client, keys: Iterable[str]) -> dict[str, History | None]:

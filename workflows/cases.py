@@ -15,6 +15,16 @@ def open_cases(life: Lifecycle, state: InvoiceState, steps: Steps) -> None:
             steps.note("case", "billhook", case_words(case))
 
 
+def close_cases(state: InvoiceState, version: int) -> None:
+    """Version `version` stands at the API: it answers the request that it was made for, and ends those before it."""
+    for case in state.open_cases:
+        if case.id == state.answering_case:
+            state.cases[case.id] = case.model_copy(update={"status": "accepted"})
+        elif case.version < version:
+            state.cases[case.id] = case.model_copy(update={"status": "superseded"})
+    state.answering_case = None
+
+
 def withdraw_cases(state: InvoiceState) -> None:
     """The invoice has ended: nobody has to answer any more."""
     for case in state.open_cases:

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.record import InvoiceRecord, Status
     from workflows.amendments import Amendments
     from workflows.approval import Approval
-    from workflows.cases import open_cases, withdraw_cases
+    from workflows.cases import close_cases, open_cases, withdraw_cases
     from workflows.inbox import Inbox, as_failure
     from workflows.recipient import RecipientWatch
     from workflows.requests import Requests
@@ -93,7 +93,7 @@ class InvoiceWorkflow:
             issued = await self._steps.take(step.ISSUE, self._requests.issue)
         else:
             issued = await self._steps.take(step.REVISE, self._requests.revise)
-            self._close_case("accepted")
+            close_cases(state, issued.version)
         state.issued_version = state.version = issued.version
         state.issued_commercial = state.commercial
         state.link, state.due_date = issued.link, issued.due_date
@@ -169,12 +169,6 @@ class InvoiceWorkflow:
         withdraw_cases(self._state)
         if self._state.issued_version:
             await self._amendments.sync(life, stoppable=False)
-
-    def _close_case(self, status: str) -> None:
-        case = self._state.cases.get(self._state.answering_case or "")
-        if case is not None:
-            self._state.cases[case.id] = case.model_copy(update={"status": status})
-        self._state.answering_case = None
 
     # Events, as the card names them: they read well in the Temporal UI and can be sent from it.
 

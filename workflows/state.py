@@ -137,7 +137,8 @@ class InvoiceState(BaseModel):
             external_id=self.external_id,
             link=self.link,
             due_date=self.due_date or self.commercial.due_date,
-            recipient={**self.read_back, **{name: given.value for name, given in self.given_fields().items()}},
+            # What was read back is locked; whatever an event told of the same field came before it.
+            recipient={**{name: given.value for name, given in self.given_fields().items()}, **self.read_back},
             carried=self.carries,
             available_actions=tuple(available_actions(self.status, approved=self.approved_at is not None)),
             failed_step=self.failed_step,

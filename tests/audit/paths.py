@@ -1,11 +1,13 @@
 """Invoices of every path on a real stack, played to their ends, and the sources of an audit of them."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from audit.sources import Sources
 from records.tokens import Scope
 from tests.stack import Stack, assert_eventually
+
+APPROVER: Final = (Scope.APPROVE, Scope.READ)
 
 
 async def sources(stack: Stack, **changes: Any) -> Sources:
@@ -22,7 +24,7 @@ async def sources(stack: Stack, **changes: Any) -> Sources:
 
 async def decide(stack: Stack, key: str, action: str, **body: Any) -> None:
     """A person's answer to the present revision."""
-    approver = await stack.token("dana", Scope.APPROVE, Scope.READ)
+    approver = await stack.token("dana", *APPROVER)
     revision = (await stack.until(key, "awaiting_approval"))["revision"]
     told = {"action": action, "revision": revision, "note": "as agreed", **body}
     answer = await stack.api.post(f"/invoices/{key}/decision", json=told, headers=approver)
@@ -30,7 +32,7 @@ async def decide(stack: Stack, key: str, action: str, **body: Any) -> None:
 
 
 async def answer_case(stack: Stack, key: str, action: str, **body: Any) -> None:
-    approver = await stack.token("dana", Scope.APPROVE, Scope.READ)
+    approver = await stack.token("dana", *APPROVER)
     case = next(one for one in (await stack.until(key, "change_requested"))["cases"] if one["status"] == "open")
     path = f"/invoices/{key}/change-requests/{case['id']}/decision"
     answer = await stack.api.post(path, json={"action": action, "note": "agreed", **body}, headers=approver)
@@ -131,7 +133,7 @@ async def play(stack: Stack) -> dict[str, str]:
     for customer in ("acme", "globex", "initech"):
         await stack.customer(customer)
     await stack.customer("tokyo", currency="JPY")
-    await stack.token("dana", Scope.APPROVE, Scope.READ)
+    await stack.token("dana", *APPROVER)
     keys = await asyncio.gather(*(path(stack) for path in PATHS))
     await settled(stack)
     return {path.__name__: key for path, key in zip(PATHS, keys, strict=True)}

@@ -91,7 +91,7 @@ def an_approved_invoice_that_ended_cancelled(books: Books) -> None:
     books.sql("UPDATE invoices SET status = 'cancelled' WHERE key = ?", books.keys["automatic"])
 
 
-@breaks("I4", "automatic", r"recipient's fields")
+@breaks("I4", "automatic", r"po_number is OLD in the record; the events in order give PO invoice")
 def an_older_amendment_that_won(books: Books) -> None:
     books.sql("""UPDATE invoices SET recipient = '{"po_number": "OLD"}' WHERE key = ?""", books.keys["automatic"])
 
