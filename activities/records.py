@@ -1,7 +1,5 @@
 """Questions to our own records: the policy's assessment, who may decide. Run as local activities."""
 
-from datetime import UTC, datetime
-
 from temporalio import activity
 
 from activities import signatures
@@ -39,7 +37,7 @@ class RecordActivities:
                 motion=request.motion,
                 total=request.commercial.total,
                 history=history,
-                now=datetime.now(UTC),
+                now=request.at,
             )
             await invoices.save_assessment(session, request.key, request.revision, found)
         return found

@@ -52,10 +52,13 @@ class Draft(BaseModel):
 
 
 class Assess(Request):
+    """`at` is the workflow's own time, from which business hours count."""
+
     motion: Motion
     customer_id: str
     commercial: Commercial
     revision: str
+    at: datetime
 
 
 class Authorize(Request):

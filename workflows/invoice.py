@@ -74,7 +74,7 @@ class InvoiceWorkflow:
         state = self._state
         if state.is_issued or state.revision in {state.assessed_revision, state.approved_revision}:
             return
-        state.assessment = await self._steps.ask(step.ASSESS, self._requests.assess())
+        state.assessment = await self._steps.ask(step.ASSESS, self._requests.assess(workflow.now()))
         state.assessed_revision = state.revision
         reasons = " ".join(reason.text for reason in state.assessment.reasons)
         words = "issue at once" if state.assessment.automatic else f"a person must decide. {reasons}"

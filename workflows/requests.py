@@ -33,13 +33,14 @@ class Requests:
             revision=self._state.revision,
         )
 
-    def assess(self) -> step.Assess:
+    def assess(self, now: datetime) -> step.Assess:
         return step.Assess(
             key=self._state.key,
             motion=self._intent.motion,
             customer_id=self._intent.customer_id,
             commercial=self._state.commercial,
             revision=self._state.revision,
+            at=now,
         )
 
     def issue(self) -> step.Issue:

@@ -2,28 +2,17 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
-from tests.conftest import program
-from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack
+from tests.skipping import skipping_server
+from tests.stack import Stack, running_stack
 
 
 @pytest.fixture
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=program("temporal-test-server")
-    ) as environment:
-        # The test server knows no attributes of ours, as a new cluster does not.
-        wanted = {key.name: _value_type(key) for key in SEARCH_ATTRIBUTES}
-        await environment.client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace="default", search_attributes=wanted)
-        )
+    async with skipping_server() as environment:
         yield environment
 
 
@@ -32,7 +21,3 @@ async def slow(skipping: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[S
     address = skipping.client.service_client.config.target_host
     async with running_stack(address, tmp_path) as stack:
         yield stack
-
-
-def _value_type(key: SearchAttributeKey[Any]) -> IndexedValueType.ValueType:
-    return IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{key.indexed_value_type.name}")
