@@ -196,8 +196,8 @@ async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> bool:
 
 @asynccontextmanager
 async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> AsyncIterator[Stack]:
-    """`changes` override settings; `worker_options` go to the worker."""
-    worker_options = {"workflow_runner": worker.sandboxed(), **changes.pop("worker_options", {})}
+    """`changes` override settings; `worker_options` go to the worker, None leaves it to the caller to run one."""
+    worker_options = changes.pop("worker_options", {})
     async with AsyncExitStack() as around:
         sandbox_socket, api_socket = around.enter_context(listening()), around.enter_context(listening())
         mailbox = Mailbox()
@@ -231,12 +231,21 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
         )
         config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=2)
         await around.enter_async_context(serving(uvicorn.Server(config), api_socket))
-        parts = await around.enter_async_context(worker.parts_of(settings))
-        await around.enter_async_context(worker.build_worker(client, parts, settings.task_queue, **worker_options))
-        api = await around.enter_async_context(httpx.AsyncClient(base_url=url_of(api_socket), timeout=30))
+        if worker_options is not None:
+            parts = await around.enter_async_context(worker.parts_of(settings))
+            options = {"workflow_runner": worker.sandboxed(), **worker_options}
+            await around.enter_async_context(worker.build_worker(client, parts, settings.task_queue, **options))
+        limits = httpx.Limits(keepalive_expiry=2)
+        # Sooner than the servers' 5 s: what both sides give up in the same moment is a request that nobody answers.
+        api = await around.enter_async_context(
+            httpx.AsyncClient(base_url=url_of(api_socket), timeout=30, limits=limits)
+        )
         jupiter = await around.enter_async_context(
             httpx.AsyncClient(
-                base_url=url_of(sandbox_socket), timeout=30, headers={"Authorization": f"Bearer {API_KEY}"}
+                base_url=url_of(sandbox_socket),
+                timeout=30,
+                limits=limits,
+                headers={"Authorization": f"Bearer {API_KEY}"},
             )
         )
         stack = Stack(settings, database, client, api, jupiter, mailbox)

@@ -1,0 +1,444 @@
+"""Every path of an invoice's life, as one walk each on the real stack, from the trigger to a closed workflow.
+
+Two things walk them: `tests/histories/record.py` keeps the history that each leaves, and the crash drill kills the
+worker on the way. `WALKS` names them; a path that is added to the product is added here, and a test says so.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from records.tokens import Scope
+from tests.paths.world import APPROVER, World
+
+OVER: Final = "30000.00"
+# Over the threshold, so that a person is asked.
+
+
+class Engine(StrEnum):
+    """What a walk needs of Temporal."""
+
+    DEV_SERVER = "dev server"
+    SKIPS_TIME = "skips time"
+    SHORT_HISTORY = "asks to continue as new soon"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """`ends` is the status at the end."""
+
+    name: str
+    ends: str
+    engine: Engine
+    go: Callable[[World], Awaitable[str]]
+
+    async def on(self, world: World) -> str:
+        """Walks to the end; the key of the invoice that the path is about."""
+        key = await self.go(world)
+        await world.ended(key, self.ends)
+        return key
+
+
+WALKS: Final[dict[str, Walk]] = {}
+
+
+def _walk(
+    ends: str = "billed", *, on: Engine = Engine.DEV_SERVER
+) -> Callable[[Callable[[World], Awaitable[str]]], Callable[[World], Awaitable[str]]]:
+    def named(go: Callable[[World], Awaitable[str]]) -> Callable[[World], Awaitable[str]]:
+        WALKS[go.__name__] = Walk(go.__name__, ends, on, go)
+        return go
+
+    return named
+
+
+def lines(amount: str) -> dict[str, Any]:
+    return {"line_items": [{"description": "Design and workshop", "quantity": "1", "unit_price": amount}]}
+
+
+def percent(value: str) -> dict[str, Any]:
+    return {"discount": {"type": "percent", "value": value}}
+
+
+async def _changed(world: World, key: str, message: str = "please change it") -> str:
+    await world.sent(key)
+    return await world.asks_for_change(key, message)
+
+
+@_walk()
+async def automatic(world: World) -> str:
+    """Out at once; viewed, amended, approved; deal and journal."""
+    key = await world.bill(deal_id=f"deal-{world.run}")
+    await world.sent(key)
+    await world.viewed(key)
+    await world.amended(key, po_number="PO-88", billing_entity="Acme Holding")
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def discounted(world: World) -> str:
+    """A discount and a due date of its own go by patch."""
+    key = await world.bill(**percent("10"), due_date="2031-01-31")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def carried_forward(world: World) -> str:
+    """What the recipient gave on an earlier invoice goes onto the next one's draft."""
+    first = await world.bill("-first")
+    await world.sent(first)
+    await world.amended(first, billing_entity="Acme Holding", tax_id="DE123")
+    await world.approved(first)
+    key = await world.bill()
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def amendment_missed(world: World) -> str:
+    """The event of an amendment never comes; the approved version is read back and brings it in."""
+    key = await world.bill()
+    await world.sent(key)
+    await world.stack.faults(seed=1, webhook_drop_rate=1.0)
+    await world.stack.recipient(key, "amend", po_number="PO-99")
+    await world.stack.faults()
+    await world.approved(key)
+    await world.seen(key, lambda view: "po_number read back" in str(view["timeline"]))
+    return key
+
+
+@_walk()
+async def reconciled(world: World) -> str:
+    """No webhook comes at all; the API's list, compared with our records, tells what they would have told."""
+    key = await world.bill()
+    await world.sent(key)
+    await world.stack.faults(seed=1, webhook_drop_rate=1.0)
+    await world.stack.recipient(key)
+    await world.stack.recipient(key, "amend", po_number="PO-77")
+    await world.reconciles()
+    await world.seen(key, lambda view: view["recipient"]["po_number"] == "PO-77")
+    await world.stack.recipient(key, "approve", version="1")
+    await world.reconciles()
+    return key
+
+
+@_walk()
+async def approved_by_api(world: World) -> str:
+    key = await world.bill(amount=OVER)
+    await world.decides(key, "approve", note="as agreed")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def approved_by_signal(world: World) -> str:
+    """From the Temporal UI; an earlier signal of somebody who is no approver is refused and noted."""
+    await world.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    handle = world.stack.client.get_workflow_handle(key)
+    await handle.signal("approve", {"approver": "mallory"})
+    await world.seen(key, lambda view: any(entry["kind"] == "refused" for entry in view["timeline"]))
+    await handle.signal("approve", {"approver": APPROVER})
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def approved_with_edit(world: World) -> str:
+    key = await world.bill(amount=OVER)
+    await world.decides(key, "approve", note="less ten", patch=percent("10"))
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def first_enterprise_invoice(world: World) -> str:
+    key = await world.bill(customer="globex", customer_fields={"segment": "enterprise"})
+    await world.decides(key, "approve")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk("rejected")
+async def rejected(world: World) -> str:
+    key = await world.bill(amount=OVER)
+    await world.decides(key, "reject", note="not yet due")
+    return key
+
+
+@_walk("rejected")
+async def rejected_by_signal(world: World) -> str:
+    await world.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    await world.stack.client.get_workflow_handle(key).signal("reject", {"approver": APPROVER, "reason": "not yet due"})
+    return key
+
+
+@_walk("rejected", on=Engine.SKIPS_TIME)
+async def expired(world: World) -> str:
+    """Reminded, escalated, nobody decides: the draft is discarded."""
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    await world.later(days=40)
+    return key
+
+
+@_walk(on=Engine.SKIPS_TIME)
+async def approved_after_reminder(world: World) -> str:
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    await world.later(days=4)
+    await world.seen(key, lambda view: "reminder of V1 mailed" in str(view["timeline"]))
+    await world.decides(key, "approve")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk(on=Engine.SKIPS_TIME)
+async def reminder_refused(world: World) -> str:
+    """A courtesy that cannot be done parks nothing."""
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    async with world.refusing_mails():
+        await world.later(days=4)
+        await world.seen(key, lambda view: "could not send the mail" in str(view["timeline"]))
+    await world.decides(key, "approve")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk(on=Engine.SKIPS_TIME)
+async def followed_up(world: World) -> str:
+    """Nobody looks for days: one mail asks whether the link came."""
+    key = await world.bill()
+    await world.sent(key)
+    await world.later(days=8)
+    await world.seen(key, lambda view: "follow up of V1 mailed" in str(view["timeline"]))
+    await world.viewed(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def change_accepted(world: World) -> str:
+    """V2 is assessed again, approved by a person, sent, approved."""
+    key = await world.bill(amount="24000.00")
+    case = await _changed(world, key, "add the workshop")
+    await world.answers(key, case, "accept", note="agreed", patch=lines("26000.00"))
+    await world.decides(key, "approve")
+    await world.sent(key, version=2)
+    await world.approved(key, version=2)
+    return key
+
+
+@_walk()
+async def change_declined(world: World) -> str:
+    key = await world.bill()
+    case = await _changed(world, key, "cheaper")
+    await world.answers(key, case, "decline", note="as ordered")
+    await world.until(key, "sent", "viewed")
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def change_withdrawn(world: World) -> str:
+    """The recipient approves before anybody answered: the case is withdrawn."""
+    key = await world.bill()
+    await _changed(world, key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def next_version_rejected(world: World) -> str:
+    """Our own approver refuses V2: the wish is declined and V1 stands."""
+    key = await world.bill(amount="20000.00")
+    case = await _changed(world, key, "more")
+    await world.answers(key, case, "accept", note="ok", patch=lines("40000.00"))
+    await world.decides(key, "reject", note="too much")
+    await world.until(key, "sent", "viewed")
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def next_version_overtaken(world: World) -> str:
+    """The recipient approves V1 while V2 waits for our approver: V1 stands."""
+    key = await world.bill(amount="20000.00")
+    case = await _changed(world, key, "more")
+    await world.answers(key, case, "accept", note="ok", patch=lines("40000.00"))
+    await world.until(key, "awaiting_approval")
+    await world.approved(key)
+    return key
+
+
+@_walk(on=Engine.SKIPS_TIME)
+async def next_version_expired(world: World) -> str:
+    key = await world.bill(amount="20000.00")
+    case = await _changed(world, key, "more")
+    await world.answers(key, case, "accept", note="ok", patch=lines("40000.00"))
+    await world.until(key, "awaiting_approval")
+    await world.later(days=40)
+    await world.until(key, "sent", "viewed")
+    await world.approved(key)
+    return key
+
+
+@_walk(on=Engine.SKIPS_TIME)
+async def case_breached(world: World) -> str:
+    """Nobody answers the change request by its deadline."""
+    key = await world.bill()
+    case = await _changed(world, key)
+    await world.later(days=20)
+    await world.seen(key, lambda view: "passed its deadline" in str(view["timeline"]))
+    await world.answers(key, case, "decline", note="as ordered")
+    await world.until(key, "sent", "viewed")
+    await world.approved(key)
+    return key
+
+
+@_walk("cancelled")
+async def cancelled_drafting(world: World) -> str:
+    """While the API is away: nothing, or what an unheard try made, is taken back."""
+    await world.stack.customer()
+    await world.stack.faults(seed=1, error_rate=1.0)
+    key = await world.bill()
+    await world.until(key, "drafting")
+    await world.cancels_while_away(key)
+    return key
+
+
+@_walk("cancelled")
+async def cancelled_awaiting_approval(world: World) -> str:
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    await world.insists(key, "cancel", reason="wrong project")
+    return key
+
+
+@_walk("cancelled")
+async def cancelled_sent(world: World) -> str:
+    key = await world.bill()
+    await world.sent(key)
+    await world.insists(key, "cancel", reason="wrong project")
+    return key
+
+
+@_walk("cancelled")
+async def cancelled_viewed(world: World) -> str:
+    key = await world.bill()
+    await world.sent(key)
+    await world.viewed(key)
+    await world.insists(key, "cancel", reason="wrong project")
+    return key
+
+
+@_walk("cancelled")
+async def cancelled_change_requested(world: World) -> str:
+    key = await world.bill()
+    await _changed(world, key)
+    await world.insists(key, "cancel", reason="start over")
+    return key
+
+
+@_walk("cancelled")
+async def cancelled_next_version(world: World) -> str:
+    """While V2 waits for our approver."""
+    key = await world.bill()
+    case = await _changed(world, key)
+    await world.answers(key, case, "accept", note="ok", patch=lines("40000.00"))
+    await world.until(key, "awaiting_approval")
+    await world.insists(key, "cancel", reason="start over")
+    return key
+
+
+@_walk("cancelled")
+async def cancelled_parked(world: World) -> str:
+    """The API holds another total than ours, so the link does not leave; then it is given up."""
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    await world.by_hand(key, "PATCH", line_items=[{"description": "meddled", "quantity": 1, "unit_price_cents": 100}])
+    await world.decides(key, "approve")
+    await world.until(key, "needs_attention")
+    await world.insists(key, "cancel", reason="not what we agreed")
+    return key
+
+
+@_walk()
+async def cancel_refused(world: World) -> str:
+    """The approval was first, though its event is not here yet: the cancel is refused and the invoice billed."""
+    key = await world.bill()
+    await world.sent(key)
+    await world.stack.faults(seed=1, webhook_delay_ms=1500)
+    await world.stack.recipient(key, "approve", version="1")
+    await world.stack.faults()
+    await world.cancel_is_refused(key)
+    await world.until(key, "billed")
+    return key
+
+
+@_walk()
+async def parked_and_retried(world: World) -> str:
+    async with world.refusing_mails():
+        key = await world.bill()
+        await world.until(key, "needs_attention")
+    await world.insists(key, "retry", reason="mailbox is back")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def parked_and_retried_with_edit(world: World) -> str:
+    """The API refuses the draft for want of a recipient; the record is mended, the content edited with it."""
+    key = await world.bill_nobody()
+    await world.until(key, "needs_attention")
+    await world.stack.customer()
+    await world.insists(key, "retry", reason="mended", patch=lines("900.00"))
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk("cancelled")
+async def parked_and_abandoned(world: World) -> str:
+    async with world.refusing_mails():
+        key = await world.bill()
+        await world.until(key, "needs_attention")
+    await world.insists(key, "retry", reason="not worth it", abandon=True)
+    return key
+
+
+@_walk("cancelled")
+async def voided_at_the_api(world: World) -> str:
+    key = await world.bill()
+    await world.sent(key)
+    await world.by_hand(key, "POST", "/void", reason="by hand")
+    return key
+
+
+@_walk(on=Engine.SHORT_HISTORY)
+async def continued_as_new(world: World) -> str:
+    """A history that got long is left behind; the next run knows what is done and goes on."""
+    key = await world.bill()
+    await world.sent(key)
+    await world.viewed(key)
+    await world.amended(key, po_number="PO-1")
+    await world.continued(key)
+    await world.amended(key, po_number="PO-2")
+    await world.approved(key)
+    return key

@@ -1,0 +1,231 @@
+"""What the people and machines around one invoice do, said so that it holds while the worker dies under them.
+
+A person who hears nothing looks again and then repeats; nobody here repeats what visibly happened. So the same walk can
+be taken on a quiet stack and on one whose worker is killed in the middle.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from sqlalchemy import update
+from temporalio.client import WorkflowExecutionStatus
+
+from records.sql import table
+from records.tables import Customer
+from records.tokens import Scope
+from tests.stack import Stack, assert_eventually, milestone_body, running_stack
+from workflows.reconcile import ReconcileStart, ReconcileWorkflow
+
+APPROVER: Final = "dana"
+POLICY: Final = """
+[approval]
+assignee = "dana@approvers.example"
+escalate_to = "robin@approvers.example"
+[cases]
+owner = "dana@approvers.example"
+"""
+"""Asks people at their mail addresses, so that reminders and escalations leave as mails."""
+
+Skip = Callable[[timedelta], Awaitable[None]]
+_AGAIN: Final = frozenset({409, 503})
+# No answer yet; or the first try, unheard, is being worked on or is done.
+
+
+def policy_file(folder: Path) -> Path:
+    path = folder / "policy.toml"
+    path.write_text(POLICY)
+    return path
+
+
+@dataclass
+class World:
+    """One invoice's surroundings. `skip` jumps over days where the engine can; `run` keeps keys apart on one engine."""
+
+    stack: Stack
+    patience_s: float = 30.0
+    skip: Skip | None = None
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    keys: list[str] = field(default_factory=list)
+    runs: int = 0
+
+    async def bill(self, name: str = "", customer: str = "acme", **changes: Any) -> str:
+        """Triggers a milestone for `customer`; the key."""
+        await self.stack.customer(customer, **changes.pop("customer_fields", {}))
+        body = {"project_id": f"project{name}-{self.run}", "event_id": f"evt{name}-{self.run}", "customer_id": customer}
+        key = self.key(name)
+        self.keys.append(key)
+        assert await self.stack.milestone(**(body | changes)) == key
+        return key
+
+    async def bill_nobody(self) -> str:
+        """Triggers for a customer whose record was emptied past us, which the API refuses as no recipient; the key."""
+        await self.stack.customer()
+        async with self.stack.database.transaction() as session:
+            await session.execute(update(table(Customer)).values(name="", email=""))
+        key = self.key()
+        self.keys.append(key)
+        assert await self.stack.milestone(project_id=f"project-{self.run}", event_id=f"evt-{self.run}") == key
+        return key
+
+    def key(self, name: str = "") -> str:
+        """The key that `bill` will make."""
+        return f"invoice:project{name}-{self.run}:{milestone_body()['milestone_id']}"
+
+    async def until(self, key: str, *statuses: str) -> dict[str, Any]:
+        return await self.stack.until(key, *statuses, patience_s=self.patience_s)
+
+    async def sent(self, key: str, version: int = 1) -> dict[str, Any]:
+        """Once this version's link is in the mail."""
+        return await self.seen(key, lambda view: f"link of V{version} " in " ".join(_texts(view, "mail")))
+
+    async def seen(self, key: str, true_of: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """The invoice once something is true of it."""
+
+        async def look() -> dict[str, Any] | None:
+            view = await self.stack.invoice(key)
+            return view if true_of(view) else None
+
+        try:
+            found: dict[str, Any] = await assert_eventually(look, self.patience_s)
+        except AssertionError:
+            raise AssertionError(f"{key} never came so far: {await self.stack.invoice(key)}") from None
+        return found
+
+    async def viewed(self, key: str) -> None:
+        await self.stack.recipient(key)
+        await self.until(key, "viewed")
+
+    async def amended(self, key: str, **fields: str) -> None:
+        _done(await self.stack.recipient(key, "amend", **fields))
+        await self.seen(key, lambda view: fields.items() <= view["recipient"].items())
+
+    async def asks_for_change(self, key: str, message: str) -> str:
+        """The case's id."""
+        _done(await self.stack.recipient(key, "change-request", message=message))
+        view = await self.until(key, "change_requested")
+        return str(view["cases"][-1]["id"])
+
+    async def approved(self, key: str, version: int = 1) -> None:
+        """By the recipient, and billed in consequence."""
+        _done(await self.stack.recipient(key, "approve", version=str(version)))
+        await self.until(key, "billed")
+
+    async def decides(self, key: str, action: str, **body: Any) -> None:
+        view = await self.until(key, "awaiting_approval")
+        await self.insists(key, "decision", action=action, revision=view["revision"], **body)
+
+    async def answers(self, key: str, case: str, action: str, **body: Any) -> None:
+        await self.insists(key, f"change-requests/{case}/decision", action=action, **body)
+
+    async def insists(self, key: str, call: str, **body: Any) -> None:
+        """A person's wish, repeated while nothing is heard and nothing is seen to have come of it."""
+        before = (await self.stack.invoice(key))["status"]
+        headers = await self.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
+        async with asyncio.timeout(self.patience_s):
+            while True:
+                answer = await self.stack.api.post(f"/invoices/{key}/{call}", json=body, headers=headers)
+                if answer.is_success:
+                    return
+                assert answer.status_code in _AGAIN, answer.text
+                if (await self.stack.invoice(key))["status"] != before:
+                    return
+                await asyncio.sleep(0.2)
+
+    async def cancels_while_away(self, key: str) -> None:
+        """Cancels while the API answers nothing but errors, which it stops only once the wish has arrived."""
+        cancelling = asyncio.create_task(self.insists(key, "cancel", reason="not ours"))
+        handle = self.stack.client.get_workflow_handle(key)
+
+        async def arrived() -> bool:
+            history = await handle.fetch_history()
+            return any(
+                event.HasField("workflow_execution_update_accepted_event_attributes") for event in history.events
+            )
+
+        await assert_eventually(arrived, self.patience_s)
+        await self.stack.faults()
+        await cancelling
+
+    async def cancel_is_refused(self, key: str) -> None:
+        headers = await self.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
+        answer = await self.stack.api.post(f"/invoices/{key}/cancel", json={"reason": "too late"}, headers=headers)
+        assert answer.status_code == 409, answer.text
+        await self.seen(key, lambda view: "cannot cancel" in str(view["timeline"]))
+
+    async def reconciles(self) -> None:
+        """A run that takes nothing for fresh, through to its report."""
+        self.runs += 1
+        await self.stack.client.execute_workflow(
+            ReconcileWorkflow.run,
+            ReconcileStart(grace=timedelta()),
+            id=f"reconcile-{self.run}-{self.runs}",
+            task_queue=self.stack.settings.task_queue,
+        )
+
+    async def later(self, **time: float) -> None:
+        assert self.skip is not None, "this walk needs an engine that skips time"
+        await self.skip(timedelta(**time))
+
+    async def continued(self, key: str) -> None:
+        """Once its first run has continued as new."""
+        handle = self.stack.client.get_workflow_handle(key)
+
+        async def second() -> bool:
+            found = (await handle.describe()).raw_description.workflow_execution_info
+            return bool(found.first_run_id and found.first_run_id != found.execution.run_id)
+
+        await assert_eventually(second, self.patience_s)
+
+    async def ended(self, key: str, *statuses: str) -> None:
+        """In one of `statuses`, told to our records, and its workflow closed."""
+        await self.until(key, *statuses)
+        handle = self.stack.client.get_workflow_handle(key)
+
+        async def closed() -> bool:
+            return (await handle.describe()).status == WorkflowExecutionStatus.COMPLETED
+
+        await assert_eventually(closed, self.patience_s)
+
+    @asynccontextmanager
+    async def refusing_mails(self) -> AsyncIterator[None]:
+        """No mailbox takes anything meanwhile."""
+        self.stack.mailbox.refusing = True
+        try:
+            yield
+        finally:
+            self.stack.mailbox.refusing = False
+
+    async def by_hand(self, key: str, verb: str, action: str = "", **body: Any) -> httpx.Response:
+        """Somebody works at the invoicing API itself, past us."""
+        truth = (await self.stack.truth())["invoices"]
+        invoice = next(found for found in truth if found["reference"] == key)
+        path = f"/api/v1/invoices/{invoice['id']}{action}"
+        headers = {"Idempotency-Key": f"by-hand-{uuid.uuid4().hex}"}
+        return _done(await self.stack.jupiter.request(verb, path, json=body or None, headers=headers))
+
+
+def _done(answer: httpx.Response) -> httpx.Response:
+    assert answer.is_success, answer.text
+    return answer
+
+
+def _texts(view: dict[str, Any], kind: str) -> list[str]:
+    return [entry["text"] for entry in view["timeline"] if entry["kind"] == kind]
+
+
+@asynccontextmanager
+async def opened(address: str, folder: Path, opening: asyncio.Lock, **changes: Any) -> AsyncIterator[Stack]:
+    """A stack of its own for one walk. One after another: Alembic migrates one database at a time in a process."""
+    async with AsyncExitStack() as around:
+        async with opening:
+            stack = await around.enter_async_context(
+                running_stack(address, folder, policy_file=policy_file(folder), **changes)
+            )
+        yield stack
