@@ -48,11 +48,12 @@ class InvoicingActivities:
         """Discount, custom due date, edits, and what earlier invoices' recipients gave."""
         _, carried = await self._customer(request.customer_id, request.scope)
         digest = canonical_hash({"carried": carried, "revision": request.revision})[:12]
+        again = f"-{request.earlier}" if request.earlier else ""
         draft = await self._invoicing.patch_draft(
             request.external_id,
             commercial=request.commercial,
             carried=carried,
-            step_key=step_key(request.key, f"patch-{digest}"),
+            step_key=step_key(request.key, f"patch-{digest}{again}"),
         )
         _check_total(draft, request.commercial)
         return _draft(draft, carried)

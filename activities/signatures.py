@@ -35,7 +35,10 @@ class CreateDraft(Request):
 
 
 class PatchDraft(Request):
+    """`earlier` counts the patches that this draft had before: going back to an old content is a step of its own."""
+
     external_id: str
+    earlier: int = 0
     customer_id: str
     scope: str
     commercial: Commercial

@@ -67,6 +67,7 @@ class InvoiceWorkflow:
         if state.wants_patch:
             draft = await self._steps.take(step.PATCH_DRAFT, self._requests.patch)
             state.patched_revision, state.due_date = state.revision, draft.due_date
+            state.patches += 1
             carried = f", carrying {', '.join(state.carries)}" if state.carries else ""
             self._steps.note("patched", "billhook", f"draft patched to {state.commercial.total}{carried}")
 

@@ -31,6 +31,7 @@ class Requests:
             scope=self._intent.source.scope,
             commercial=self._state.commercial,
             revision=self._state.revision,
+            earlier=self._state.patches,
         )
 
     def assess(self, now: datetime) -> step.Assess:

@@ -32,6 +32,7 @@ class InvoiceState(BaseModel):
     due_date: date | None = None
     carries: dict[str, Any] = {}
     patched_revision: str = ""
+    patches: int = 0
 
     assessed_revision: str = ""
     assessment: Assessment | None = None

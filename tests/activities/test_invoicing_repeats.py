@@ -85,10 +85,16 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+def key_life() -> int:
+    """Seconds. A test that is about living keys overrides it."""
+    return 0
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, key_life: int) -> AsyncIterator[Desk]:
     listener = bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    config = SandboxConfig(database=tmp_path / "s.db", api_key="jk_test", public_url=url, idempotency_ttl_s=0)
+    config = SandboxConfig(database=tmp_path / "s.db", api_key="jk_test", public_url=url, idempotency_ttl_s=key_life)
     server = build_server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'b.db'}")
@@ -159,3 +165,21 @@ async def test_a_withdrawal_repeated_withdraws_once(desk: Desk, issued: bool) ->
         assert not (await desk.take("withdraw", request)).refused
     left = (await desk.http.get("/_sandbox/audit")).json()["invoices"]
     assert [each["status"] for each in left] == (["voided"] if issued else [])
+
+
+@pytest.mark.parametrize("key_life", [86_400])
+async def test_an_edit_back_to_an_earlier_content_is_no_repeat_of_it(desk: Desk) -> None:
+    """Its key must be another: the provider would answer what it answered then, and keep what came between."""
+    draft = await desk.draft()
+    for earlier, amount in enumerate(("20", "25", "20")):
+        request = step.PatchDraft(
+            key=KEY,
+            external_id=draft,
+            customer_id="acme",
+            scope="project_1",
+            commercial=over(amount),
+            revision=f"revision of {amount}",
+            earlier=earlier,
+        )
+        await desk.twice("patch_draft", request)
+    assert (await desk.the_invoice())["total_cents"] == 2000
