@@ -4,14 +4,15 @@ Two write a fate: the dispatcher (delivered, quarantined, another attempt) and t
 workflow's word is final for the dispatcher, whichever of the two is written first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.events import InvoiceEvent
@@ -20,6 +21,8 @@ from records.sql import affected, insert_for, now, page_size, table, time_cursor
 from records.tables import EventRow
 
 _V = table(EventRow)
+_IS_PENDING: Final = _V.c.fate == literal_column(f"'{Fate.PENDING.value}'")
+# A literal: PostgreSQL's generic plan for a parameter cannot know that the partial index is enough.
 
 
 class StoredEvent(BaseModel):
@@ -61,7 +64,9 @@ async def accept_all(s: AsyncSession, arrivals: Sequence[Arrival]) -> list[bool]
     """Store them; for each whether it is new: not known from before, and not a second time among these."""
     connection = await s.connection()
     rows = [_row(arrival) for arrival in arrivals]
-    stored = (await connection.execute(_insert_new(connection.dialect.name), rows)).all()
+    # By id: two processes that store the same events at once must not wait for each other.
+    ordered = sorted(rows, key=itemgetter("id"))
+    stored = (await connection.execute(_insert_new(connection.dialect.name), ordered)).all()
     new = {(row.id, row.source) for row in stored}
     answers = []
     for row in rows:
@@ -107,17 +112,19 @@ class Due:
     attempts: int
 
 
-async def pending(s: AsyncSession, limit: int, at: datetime, per_lane: int = 20) -> list[Due]:
+async def pending(
+    s: AsyncSession, limit: int, at: datetime, per_lane: int = 20, without: Collection[str] = ()
+) -> list[Due]:
     """What is due for delivery at `at`, the longest waiting lanes first and each lane in the order of events.
 
-    A lane whose first event waits for its next attempt waits as a whole, and none gives more than `per_lane`: so order
-    holds within an invoice, and one with a thousand events leaves the others their turn.
+    A lane in which one event waits for its next attempt waits as a whole, and none gives more than `per_lane`: so order
+    holds within an invoice, and one with a thousand events leaves the others their turn. Lanes in `without` are left
+    out. Places are given by the index alone, and only those who have their turn are read.
     """
-    is_pending = _V.c.fate == Fate.PENDING.value
     rests = func.max(_V.c.next_attempt_at)
     lanes = (
         select(_V.c.lane)
-        .where(is_pending)
+        .where(_IS_PENDING, _V.c.lane.not_in(without))
         .group_by(_V.c.lane)
         .having(or_(rests.is_(None), rests <= at))
         .order_by(func.min(_V.c.received_at))
@@ -128,10 +135,13 @@ async def pending(s: AsyncSession, limit: int, at: datetime, per_lane: int = 20)
         .over(partition_by=_V.c.lane, order_by=(_V.c.created_at, _V.c.received_at, _V.c.id))
         .label("place")
     )
-    queued = select(_V, place).where(is_pending, _V.c.lane.in_(lanes)).subquery()
-    columns = [queued.c[field.name] for field in fields(Due)]
+    queued = select(_V.c.id, _V.c.source, place).where(_IS_PENDING, _V.c.lane.in_(lanes)).subquery()
     turn = (
-        select(*columns).where(queued.c.place <= per_lane).order_by(queued.c.place, queued.c.received_at).limit(limit)
+        select(*(_V.c[field.name] for field in fields(Due)))
+        .join(queued, and_(_V.c.id == queued.c.id, _V.c.source == queued.c.source))
+        .where(queued.c.place <= per_lane)
+        .order_by(queued.c.place, _V.c.received_at)
+        .limit(limit)
     )
     return [Due(*row) for row in await s.execute(turn)]
 
@@ -188,7 +198,7 @@ async def requeue_quarantined(s: AsyncSession) -> int:
 async def _requeue(s: AsyncSession, which: ColumnElement[bool]) -> int:
     """What else waits in their lanes is due at once too: the wait was for what somebody has mended meanwhile."""
     lanes = select(_V.c.lane).where(which)
-    waiting = update(_V).where(_V.c.fate == Fate.PENDING.value, _V.c.lane.in_(lanes))
+    waiting = update(_V).where(_IS_PENDING, _V.c.lane.in_(lanes))
     await s.execute(waiting.values(next_attempt_at=None))
     values = {"fate": Fate.PENDING.value, "reason": "", "attempts": 0, "next_attempt_at": None}
     return await affected(s, update(_V).where(which, _V.c.stated_by.is_(None)).values(values))

@@ -195,8 +195,12 @@ class EventRow(SQLModel, table=True):
         Index(
             "ix_events_lanes",
             "lane",
+            "created_at",
             "received_at",
+            "id",
+            "source",
             "next_attempt_at",
+            "fate",  # SQLite reads the row itself where this is left out
             sqlite_where=text("fate = 'pending'"),
             postgresql_where=text("fate = 'pending'"),
         ),

@@ -13,7 +13,10 @@ def configure(log_format: Literal["text", "json"]) -> None:
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(),
     ]
-    as_text: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # Plain tracebacks: the renderer's own would show local variables, and secrets among them.
+    as_text: list[structlog.typing.Processor] = [
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    ]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

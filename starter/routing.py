@@ -42,10 +42,11 @@ class Settled:
 
 @dataclass(frozen=True)
 class Waits:
-    """Still pending; to be tried again at `until`."""
+    """Still pending; to be tried again at `until`. A try that `counts` brings the event nearer to quarantine."""
 
     until: datetime
     reason: str
+    counts: bool = True
     fate: Fate = Fate.PENDING
 
 

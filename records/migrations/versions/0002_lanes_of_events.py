@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_events_lanes",
         "events",
-        ["lane", "received_at", "next_attempt_at"],
+        ["lane", "created_at", "received_at", "id", "source", "next_attempt_at", "fate"],
         unique=False,
         sqlite_where=_PENDING,
         postgresql_where=_PENDING,

@@ -1,0 +1,302 @@
+"""The dispatcher under a backlog: order within an invoice, a turn for every invoice, and no event tried for ever.
+
+Temporal is the real server; where one invoice's calls have to go wrong, an interceptor of the real client sees to it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.api.enums.v1 import EventType as History
+from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
+
+from billing.events import InvoiceEvent
+from billing.record import Fate
+from records import events, intents
+from records.events import Mark
+from records.session import Database
+from records.tables import EventRow
+from starter.client import Engine, start_invoice
+from starter.dispatcher import BATCH, Dispatcher
+from tests.postgres import postgres_server, postgres_url
+from tests.records.make import AT, an_intent, with_customer
+from tests.stack import assert_eventually
+
+__all__ = ["postgres_server", "postgres_url"]
+
+Trouble = Callable[[str], Awaitable[None]]
+
+
+class Troubled(Interceptor):
+    """Asks `trouble` before each signal; what it raises is what Temporal answers."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
+        trouble = self._trouble
+
+        class Outbound(OutboundInterceptor):
+            async def signal_workflow(self, input: SignalWorkflowInput) -> None:  # noqa: A002 - the SDK's name
+                await trouble(input.id)
+                await super().signal_workflow(input)
+
+        return Outbound(next)
+
+
+class Office:
+    """A dispatcher over real records and a real Temporal, with invoices whose workflows nobody works on."""
+
+    def __init__(self, database: Database, client: Client) -> None:
+        self.database, self.client = database, client
+        self.queue = f"idle-{uuid4().hex[:8]}"
+        self.trouble: Trouble = _none
+
+    def dispatcher(self, pauses: tuple[timedelta, ...] = (timedelta(0),) * 3) -> Dispatcher:
+        async def connect() -> Client:
+            config = self.client.config()
+            config["interceptors"] = [Troubled(self.trouble)]
+            return Client(**config)
+
+        return Dispatcher(self.database, Engine(connect), self.queue, sweep_s=0.1, pauses=pauses)
+
+    async def invoice(self) -> str:
+        key = f"invoice:project_{uuid4().hex[:8]}:m1"
+        async with self.database.transaction() as session:
+            await intents.register(session, an_intent(key))
+            await intents.mark_started(session, key)
+        await start_invoice(self.client, an_intent(key), self.queue)
+        return key
+
+    async def events(self, key: str, count: int, kind: str = "invoice.viewed", start: int = 0) -> list[str]:
+        """Stored in the opposite order of that in which they happened; their ids in the order of happening."""
+        found = [_event(key, number, kind) for number in range(start, start + count)]
+        arrivals = [events.Arrival("jupiter", one, one.model_dump_json().encode()) for one in reversed(found)]
+        async with self.database.transaction() as session:
+            await events.accept_all(session, arrivals)
+        return [one.id for one in found]
+
+    async def signalled(self, key: str) -> list[str]:
+        """The ids of the events that reached the workflow, in its history's order."""
+        history = await self.client.get_workflow_handle(key).fetch_history()
+        inputs = [
+            entry.workflow_execution_signaled_event_attributes.input.payloads[0]
+            for entry in history.events
+            if entry.event_type == History.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+        ]
+        return [InvoiceEvent.model_validate_json(payload.data).id for payload in inputs]
+
+    async def row(self, event_id: str) -> EventRow:
+        async with self.database.session() as session:
+            found = await events.get_event(session, event_id)
+        assert found is not None
+        return found
+
+    async def fates(self, ids: list[str]) -> set[str]:
+        return {(await self.row(one)).fate for one in ids}
+
+    async def become(self, ids: list[str], fate: Fate) -> None:
+        async def look() -> bool:
+            return await self.fates(ids) == {fate}
+
+        await assert_eventually(look)
+
+
+def _event(key: str, number: int, kind: str) -> InvoiceEvent:
+    body = {
+        "id": f"evt_{uuid4().hex[:8]}_{number}",
+        "type": kind,
+        "created_at": AT + timedelta(seconds=number),
+        "data": {"invoice_id": f"inv_{key}", "reference": key},
+    }
+    return InvoiceEvent.model_validate(body)
+
+
+async def _none(_: str) -> None:
+    return None
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'records.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def office(database_url: str, temporal_address: str) -> AsyncIterator[Office]:
+    database = Database(database_url)
+    try:
+        await database.upgrade()
+        await with_customer(database)
+        yield Office(database, await Client.connect(temporal_address, data_converter=pydantic_data_converter))
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def running(dispatcher: Dispatcher) -> AsyncIterator[Dispatcher]:
+    dispatcher.start()
+    try:
+        yield dispatcher
+    finally:
+        await dispatcher.stop()
+
+
+async def test_an_invoice_with_a_long_backlog_leaves_the_others_their_turn_in_the_first_pass(office: Office) -> None:
+    crowded, quiet = await office.invoice(), await office.invoice()
+    first = await office.events(crowded, 2 * BATCH)
+    later = await office.events(quiet, 3)
+    await office.dispatcher().pass_once()
+    assert await office.fates(later) == {Fate.DELIVERED}
+    assert Fate.PENDING in await office.fates(first)
+
+
+async def test_a_long_backlog_of_one_invoice_is_worked_off_in_the_order_of_events(office: Office) -> None:
+    key = await office.invoice()
+    ids = await office.events(key, 70)
+    dispatcher = office.dispatcher()
+    while await dispatcher.pass_once():
+        pass
+    assert await office.signalled(key) == ids
+
+
+async def test_an_event_that_waits_holds_back_the_later_ones_of_its_invoice_over_passes_and_costs_them_no_try(
+    office: Office,
+) -> None:
+    key, other = await office.invoice(), await office.invoice()
+    ids, others = await office.events(key, 30), await office.events(other, 1)
+    async with office.database.transaction() as session:
+        until = datetime.now(UTC) + timedelta(hours=1)
+        await events.mark(session, [Mark(ids[0], Fate.PENDING, "waits", 1, until)])
+    dispatcher = office.dispatcher()
+    await dispatcher.pass_once()
+    await dispatcher.pass_once()
+    assert await office.fates(others) == {Fate.DELIVERED}
+    assert await office.signalled(key) == []
+    assert {(await office.row(one)).attempts for one in ids[1:]} == {0}
+
+
+async def test_a_replay_frees_what_waits_behind_the_event(office: Office) -> None:
+    key = await office.invoice()
+    ids = await office.events(key, 3)
+    async with office.database.transaction() as session:
+        until = datetime.now(UTC) + timedelta(hours=1)
+        await events.mark(session, [Mark(ids[0], Fate.QUARANTINED), Mark(ids[1], Fate.PENDING, "waits", 1, until)])
+        assert await events.requeue(session, ids[0])
+    await office.dispatcher().pass_once()
+    assert await office.signalled(key) == ids
+
+
+async def test_an_invoice_whose_signals_hang_keeps_no_other_waiting(office: Office) -> None:
+    stuck, free = await office.invoice(), await office.invoice()
+    released = asyncio.Event()
+
+    async def hang(key: str) -> None:
+        if key == stuck:
+            await released.wait()
+
+    office.trouble = hang
+    held = await office.events(stuck, 2)
+    async with running(office.dispatcher()) as dispatcher:
+        for start in (0, 3):
+            # The second lot is stored while the first invoice still hangs.
+            ids = await office.events(free, 3, start=start)
+            dispatcher.wake()
+            await office.become(ids, Fate.DELIVERED)
+        assert await office.fates(held) == {Fate.PENDING}
+        released.set()
+        await office.become(held, Fate.DELIVERED)
+
+
+async def test_an_invoice_whose_signals_time_out_rests_with_the_reason_and_loses_no_try(office: Office) -> None:
+    slow, free = await office.invoice(), await office.invoice()
+
+    async def time_out(key: str) -> None:
+        if key == slow:
+            raise RPCError("too slow", RPCStatusCode.DEADLINE_EXCEEDED, b"")
+
+    office.trouble = time_out
+    held, ids = await office.events(slow, 2), await office.events(free, 2)
+    await office.dispatcher().pass_once()
+    assert await office.fates(ids) == {Fate.DELIVERED}
+    first = await office.row(held[0])
+    assert (first.fate, first.attempts) == (Fate.PENDING, 0)
+    assert "too slow" in first.reason
+    assert first.next_attempt_at is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("of ours"), RPCError("odd", RPCStatusCode.DATA_LOSS, b"")],
+    ids=["mistake of ours", "answer nobody foresaw"],
+)
+async def test_an_event_that_is_stumbled_over_is_quarantined_with_the_reason_and_then_the_next_has_its_turn(
+    office: Office, error: Exception
+) -> None:
+    key = await office.invoice()
+    calls: list[str] = []
+
+    async def stumble(asked: str) -> None:
+        calls.append(asked)
+        if len(calls) <= 4:
+            raise error
+
+    office.trouble = stumble
+    ids = await office.events(key, 2)
+    dispatcher = office.dispatcher()
+    while await dispatcher.pass_once():
+        pass
+    first = await office.row(ids[0])
+    assert first.fate == Fate.QUARANTINED
+    assert type(error).__name__ in first.reason
+    assert await office.signalled(key) == ids[1:]
+    async with office.database.transaction() as session:
+        assert await events.requeue_quarantined(session) == 1
+    await dispatcher.pass_once()
+    assert await office.signalled(key) == [ids[1], ids[0]]
+
+
+async def test_a_refused_signal_is_quarantined_after_its_pauses_and_holds_up_nobody(office: Office) -> None:
+    full, free = await office.invoice(), await office.invoice()
+
+    async def refuse(key: str) -> None:
+        if key == full:
+            raise RPCError("exceeded the limit of signals", RPCStatusCode.INVALID_ARGUMENT, b"")
+
+    office.trouble = refuse
+    refused, ids = await office.events(full, 1), await office.events(free, 1)
+    dispatcher = office.dispatcher()
+    while await dispatcher.pass_once():
+        pass
+    assert await office.fates(ids) == {Fate.DELIVERED}
+    found = await office.row(refused[0])
+    assert (found.fate, "limit of signals" in found.reason) == (Fate.QUARANTINED, True)
+
+
+async def test_a_crash_between_store_and_signal_is_healed_by_the_next_start(office: Office) -> None:
+    key = await office.invoice()
+    ids = await office.events(key, 5)
+    async with running(office.dispatcher()):
+        await office.become(ids, Fate.DELIVERED)
+    assert await office.signalled(key) == ids
+
+
+async def test_a_start_that_is_refused_stops_no_event(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(*_: Any) -> bool:
+        raise RPCError("no such search attribute", RPCStatusCode.INVALID_ARGUMENT, b"")
+
+    key = await office.invoice()
+    ids = await office.events(key, 1)
+    async with office.database.transaction() as session:
+        await intents.register(session, an_intent("invoice:unstarted:m1"))
+    monkeypatch.setattr("starter.client.start_invoice", refused)
+    await office.dispatcher().pass_once()
+    assert await office.fates(ids) == {Fate.DELIVERED}
