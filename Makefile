@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills check lint types imports lock bench bench-intake clean
+.PHONY: setup demo test drills histories check lint types imports lock bench bench-intake clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,9 @@ test: $(STAMP)
 
 drills: $(STAMP)
 	@$(BIN)/python -m tests.drills $(ARGS)
+
+histories: $(STAMP)
+	@$(BIN)/python -m tests.histories.record $(ARGS)
 
 check: lint types imports
 

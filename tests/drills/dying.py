@@ -37,8 +37,8 @@ from workflows import options
 _READS: Final = frozenset({"get", "find", "page"})
 # No effect outside: only of the step that is nothing but a reading is this the call that matters.
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
-_PRELOADED: Final = [__name__, "tests.drills.child"]
-# The second because a forked process imports the main module again, whose imports are then all there.
+_PRELOADED: Final = [__name__, "tests.drills.catalogue", "starter.embedded.up"]
+# The others are what the main module of a drill's process imports; a forked process imports that one again.
 
 
 class Point(StrEnum):

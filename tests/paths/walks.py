@@ -6,6 +6,7 @@ worker on the way. `WALKS` names them; a path that is added to the product is ad
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -109,6 +110,21 @@ async def amendment_missed(world: World) -> str:
     await world.stack.faults()
     await world.approved(key)
     await world.seen(key, lambda view: "po_number read back" in str(view["timeline"]))
+    return key
+
+
+@_walk()
+async def amended_late(world: World) -> str:
+    """The amendment's event comes when the invoice is billed: the CRM still hears of it, from a workflow of its own."""
+    key = await world.bill()
+    await world.sent(key)
+    await world.stack.faults(seed=1, webhook_drop_rate=1.0)
+    await world.stack.recipient(key, "amend", po_number="PO-66", tax_id="DE66")
+    await world.stack.recipient(key, "approve", version="1")
+    await world.hears_late(key, "invoice.approved")
+    await world.ended(key, "billed")
+    await world.hears_late(key, "invoice.amended")
+    await world.seen(key, lambda view: any(entry["kind"] == "late" for entry in view["timeline"]))
     return key
 
 
@@ -420,6 +436,23 @@ async def parked_and_abandoned(world: World) -> str:
         key = await world.bill()
         await world.until(key, "needs_attention")
     await world.insists(key, "retry", reason="not worth it", abandon=True)
+    return key
+
+
+@_walk("cancelled")
+async def abandoned_after_approval(world: World) -> str:
+    """An approval that the API knows nothing of, sent from the Temporal UI: not read back, given up, not billed."""
+    key = await world.bill()
+    view = await world.sent(key)
+    event = {
+        "id": f"evt_by_hand_{world.run}",
+        "type": "invoice.approved",
+        "created_at": datetime.now(UTC).isoformat(),
+        "data": {"invoice_id": view["external_id"], "version": 1},
+    }
+    await world.stack.client.get_workflow_handle(key).signal("approved", event)
+    await world.until(key, "needs_attention")
+    await world.insists(key, "retry", reason="nobody approved", abandon=True)
     return key
 
 

@@ -5,22 +5,24 @@ be taken on a quiet stack and on one whose worker is killed in the middle.
 """
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 from sqlalchemy import update
+from standardwebhooks.webhooks import Webhook
 from temporalio.client import WorkflowExecutionStatus
 
 from records.sql import table
 from records.tables import Customer
 from records.tokens import Scope
-from tests.stack import Stack, assert_eventually, milestone_body, running_stack
+from tests.stack import WEBHOOK_SECRET, Stack, assert_eventually, milestone_body, running_stack
 from workflows.reconcile import ReconcileStart, ReconcileWorkflow
 
 APPROVER: Final = "dana"
@@ -168,6 +170,20 @@ class World:
             id=f"reconcile-{self.run}-{self.runs}",
             task_queue=self.stack.settings.task_queue,
         )
+
+    async def hears_late(self, key: str, kind: str) -> None:
+        """The webhook of the API's newest event of `kind` comes now, though it was lost at its time."""
+        told = [one for one in (await self.stack.truth())["events"] if one["type"] == kind]
+        event = {name: value for name, value in told[-1].items() if name != "deliveries"}
+        assert event["data"]["reference"] == key
+        body, now = json.dumps(event), datetime.now(UTC)
+        headers = {
+            "webhook-id": event["id"],
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(WEBHOOK_SECRET).sign(event["id"], now, body),
+            "authorization": "",
+        }
+        _done(await self.stack.api.post("/webhooks/jupiter", content=body, headers=headers))
 
     async def later(self, **time: float) -> None:
         assert self.skip is not None, "this walk needs an engine that skips time"
