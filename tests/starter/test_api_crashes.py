@@ -42,12 +42,6 @@ async def _is_all_settled(stack: Stack) -> bool:
     return bool(listed) and all(one["fate"] != "pending" for one in listed)
 
 
-async def _signals(stack: Stack, key: str) -> list[str]:
-    history = await stack.client.get_workflow_handle(key).fetch_history()
-    attributes = [event.workflow_execution_signaled_event_attributes for event in history.events]
-    return [signal.signal_name for signal in attributes if signal.signal_name]
-
-
 async def _references(stack: Stack) -> list[str]:
     return [invoice["reference"] for invoice in (await stack.truth())["invoices"]]
 
@@ -78,6 +72,7 @@ async def test_a_workflow_that_was_started_and_not_marked_is_not_started_again(
 async def test_an_event_that_was_signalled_and_not_marked_counts_once(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whether the workflow states the fate first or the next pass signals again is a race; both end here."""
     await stack.customer()
     key = await stack.milestone()
     await stack.until(key, "sent")
@@ -89,7 +84,6 @@ async def test_an_event_that_was_signalled_and_not_marked_counts_once(
     await stack.recipient(key, "approve", version="1")
     billed = await stack.until(key, "billed")
     assert failed
-    assert await _signals(stack, key) == ["viewed", "viewed", "approved"]
     told = [entry["text"] for entry in billed["timeline"] if entry["kind"] == "event"]
     assert sorted(told) == ["approved V1", "viewed V1"]
     assert stack.settings.ledger.read_text().count(f'billhook_key: "{key}"') == 1
