@@ -12,10 +12,11 @@ from temporalio import activity
 
 from activities import signatures
 from billing.errors import UnknownCustomer
+from billing.events import EventType, InvoiceEvent
 from billing.keys import step_key
 from billing.money import Money
 from connectors.ports import Mail, Mailer
-from records import customers, mails
+from records import customers, events, mails
 from records.session import Database
 
 _TEMPLATES: Final = Environment(
@@ -31,9 +32,10 @@ class _Kind:
     subject: str
 
 
+_FOLLOW_UP: Final = "follow_up"
 _KINDS: Final = {
     "link": _Kind("link", "Your invoice over {total}"),
-    "follow_up": _Kind("follow_up", "Did you get our invoice over {total}?"),
+    _FOLLOW_UP: _Kind("follow_up", "Did you get our invoice over {total}?"),
     "reminder": _Kind("decision", "Reminder: {key} waits for your decision"),
     "escalation": _Kind("decision", "Escalation: {key} still waits for a decision"),
     "case": _Kind("decision", "Change requested: {key}"),
@@ -53,6 +55,8 @@ class MailActivities:
         """Once per (invoice, version, kind); a repeat finds it sent and does nothing."""
         if self._send_by_api and request.kind == "link":
             return signatures.Nothing()
+        if request.kind == _FOLLOW_UP and await self._was_viewed(request):
+            return signatures.Nothing()
         mail, customer_name = await self._addressed(request)
         async with self._database.transaction() as session:
             if not await mails.claim(session, request.key, request.version, request.kind, mail.step_key, mail.to):
@@ -61,6 +65,12 @@ class MailActivities:
         async with self._database.transaction() as session:
             await mails.mark_sent(session, request.key, request.version, request.kind)
         return signatures.Nothing()
+
+    async def _was_viewed(self, request: signatures.SendMail) -> bool:
+        """A view may lie in our records that could not be delivered yet: while Temporal was away, for one."""
+        async with self._database.session() as session:
+            waiting = await events.waiting_bodies(session, request.key, EventType.VIEWED)
+        return any(InvoiceEvent.model_validate_json(raw).data.version >= request.version for raw in waiting)
 
     async def _addressed(self, request: signatures.SendMail) -> tuple[Mail, str]:
         async with self._database.session() as session:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, and_, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.events import InvoiceEvent
+from billing.events import EventType, InvoiceEvent
 from billing.record import Fate
 from records.sql import affected, insert_for, now, page_size, table, time_cursor, to_cursor
 from records.tables import EventRow
@@ -177,6 +177,12 @@ async def mark(s: AsyncSession, marks: Sequence[Mark]) -> None:
 def _mark_unstated() -> Any:
     values: dict[str, Any] = {name: bindparam(name) for name in ("fate", "reason", "attempts", "next_attempt_at")}
     return update(_V).where(_V.c.id == bindparam("event"), _V.c.stated_by.is_(None)).values(values)
+
+
+async def waiting_bodies(s: AsyncSession, lane: str, kind: EventType) -> list[bytes]:
+    """The raw bodies of this lane's events of one type that came and were not delivered yet."""
+    query = select(_V.c.raw).where(_V.c.fate == Fate.PENDING.value, _V.c.lane == lane, _V.c.type == kind.value)
+    return list((await s.execute(query)).scalars())
 
 
 async def bodies_of(s: AsyncSession, invoice_id: str) -> list[bytes]:

@@ -4,7 +4,7 @@ import hashlib
 from datetime import timedelta
 
 from activities import signatures as step
-from billing.lifecycle import Lifecycle
+from billing.lifecycle import FieldValue, Lifecycle
 from billing.ownership import filled
 from workflows.requests import Requests
 from workflows.state import InvoiceState
@@ -21,7 +21,7 @@ class Amendments:
 
     async def sync(self, life: Lifecycle, *, stoppable: bool) -> None:
         """Fields whose latest writer is not the one that was synced."""
-        changed = {name: value for name, value in life.fields.items() if self._state.synced.get(name) != value.event_id}
+        changed = {name: value for name, value in life.fields.items() if self._is_news(name, value)}
         if not changed:
             return
         given = {name: step.GivenField(value=value.value, at=value.at) for name, value in changed.items()}
@@ -30,6 +30,13 @@ class Amendments:
         self._steps.note("amended", "billhook", f"{', '.join(sorted(changed))} to the CRM and the customer record")
         await self._steps.take(step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=stoppable)
         self._state.synced.update({name: value.event_id for name, value in changed.items()})
+
+    def _is_news(self, name: str, given: FieldValue) -> bool:
+        """What was read back is locked: another value, however late we hear of it, was not the last."""
+        locked = self._state.read_back
+        if name in locked and filled(locked[name]) != filled(given.value):
+            return False
+        return self._state.synced.get(name) != given.event_id
 
     async def read_back(self, locked: step.Locked) -> None:
         """Fields that the API holds otherwise than we sent them and than any event told us.

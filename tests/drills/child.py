@@ -7,6 +7,7 @@ it started is stopped; what it started and could not stop dies with it (starter/
 import asyncio
 import inspect
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from tests.drills.report import DrillReport
 async def _work(name: str, arguments: str, target: Path) -> int:
     # As the real processes log: a line for each of fifty thousand events would be most of the work.
     logs.configure("text")
+    # Attempts fail by the hundred, since that is what a drill is for; a traceback of each would drown its progress.
+    logging.getLogger("temporalio.activity").setLevel(logging.ERROR)
     drill = next(drill for drill in DRILLS if drill.name == name)
     found = await asyncio.to_thread(called, drill, json.loads(arguments))
     report: DrillReport = await found if inspect.isawaitable(found) else found
