@@ -1,0 +1,81 @@
+"""Group commit: what comes at once shares a transaction, and nobody hears of another's trouble."""
+
+import asyncio
+from collections.abc import Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from records import events
+from records.events import Arrival
+from records.group import GroupCommit
+from records.session import Database
+from tests.records.make import an_event
+
+
+class Counting:
+    """Stores arrivals and notes how many came in each transaction."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    async def __call__(self, session: AsyncSession, found: Sequence[Arrival]) -> Sequence[bool]:
+        self.sizes.append(len(found))
+        return await events.accept_all(session, found)
+
+
+def _arrival(name: str) -> Arrival:
+    return Arrival("jupiter", an_event(name), b"raw")
+
+
+async def test_what_comes_while_one_transaction_is_written_shares_the_next(db: Database) -> None:
+    write = Counting()
+    group = GroupCommit(db, write, most=30)
+    assert await asyncio.gather(*(group.put(_arrival(f"evt_{number}")) for number in range(50))) == [True] * 50
+    assert write.sizes == [30, 20]
+
+
+async def test_an_item_that_cannot_be_written_holds_up_no_other(db: Database) -> None:
+    group = GroupCommit(db, events.accept_all)
+    bad = _arrival("evt_bad")
+    bad.event.__dict__["id"] = None
+    answers = await asyncio.gather(
+        group.put(_arrival("evt_1")), group.put(bad), group.put(_arrival("evt_2")), return_exceptions=True
+    )
+    assert [answers[0], answers[2]] == [True, True]
+    assert isinstance(answers[1], SQLAlchemyError)
+
+
+async def test_of_the_same_event_twice_in_one_transaction_one_is_new(db: Database) -> None:
+    async with db.transaction() as session:
+        again = [_arrival("evt_2"), _arrival("evt_1"), _arrival("evt_2")]
+        assert await events.accept_all(session, again) == [True, True, False]
+        assert await events.accept_all(session, again) == [False, False, False]
+
+
+async def test_an_answer_comes_after_the_commit(db: Database, database_url: str) -> None:
+    other = Database(database_url)
+    group = GroupCommit(db, events.accept_all)
+    try:
+        await group.put(_arrival("evt_1"))
+        async with other.session() as session:
+            assert await events.get_event(session, "evt_1") is not None
+    finally:
+        await other.close()
+
+
+async def test_processes_that_store_the_same_events_at_once_do_not_refuse_each_other(
+    db: Database, database_url: str
+) -> None:
+    other = Database(database_url)
+    names = [f"evt_{number}" for number in range(40)]
+
+    async def store(database: Database, order: list[str]) -> list[bool]:
+        async with database.transaction() as session:
+            return await events.accept_all(session, [_arrival(name) for name in order])
+
+    try:
+        answers = await asyncio.gather(store(db, names), store(other, names[::-1]))
+    finally:
+        await other.close()
+    assert sum(map(sum, answers)) == len(names)
