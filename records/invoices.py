@@ -16,6 +16,7 @@ from records.tables import AssessmentRow, CaseRow, DecisionRow, EntryRow, EventR
 from records.views import STATUS, CaseView, InvoiceView, Page, assemble, head_query
 
 _N, _I, _V, _K, _A = table(IntentRow), table(InvoiceRow), table(EventRow), table(CaseRow), table(AssessmentRow)
+_E = table(EntryRow)
 _STATE: Final = frozenset(
     {
         "status",
@@ -48,7 +49,7 @@ async def save_records(s: AsyncSession, records: Sequence[InvoiceRecord]) -> Non
     dialect = connection.dialect.name
     for statement, rows in (
         (_upsert_state(dialect), [_state(record) for record in records]),
-        (_insert_new(dialect, EntryRow), [row for record in records for row in _entries(record)]),
+        (_upsert_entry(dialect), [row for record in records for row in _entries(record)]),
         (_insert_new(dialect, DecisionRow), [row for record in records for row in _decisions(record)]),
         (_upsert_case(dialect), [row for record in records for row in _cases(record)]),
         (_state_fate(), [row for record in records for row in _fates(record)]),
@@ -83,6 +84,19 @@ def _upsert_state(dialect: str) -> Any:
 
 
 @lru_cache
+def _upsert_entry(dialect: str) -> Any:
+    """A workflow task that did not complete is played again, perhaps with more in its inbox: what its second play
+    tells under a number replaces what the first one told."""
+    columns = [column.name for column in _E.columns]
+    statement = insert_for(dialect, EntryRow).values({name: bindparam(name) for name in columns})
+    changed = {name: statement.excluded[name] for name in columns if name not in {"key", "position"}}
+    newest = select(_I.c.sequence).where(_I.c.key == bindparam("of")).scalar_subquery()
+    return statement.on_conflict_do_update(
+        index_elements=["key", "position"], set_=changed, where=newest <= bindparam("told_by")
+    )
+
+
+@lru_cache
 def _insert_new(dialect: str, model: type[SQLModel]) -> Any:
     return insert_for(dialect, model).on_conflict_do_nothing()
 
@@ -106,7 +120,13 @@ def _state_fate() -> Any:
 
 def _entries(record: InvoiceRecord) -> list[dict[str, Any]]:
     return [
-        {"key": record.key, "position": entry.number, **entry.model_dump(exclude={"number"})}
+        {
+            "key": record.key,
+            "position": entry.number,
+            "of": record.key,
+            "told_by": record.sequence,
+            **entry.model_dump(exclude={"number"}),
+        }
         for entry in record.entries
     ]
 

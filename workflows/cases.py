@@ -7,12 +7,20 @@ from workflows.steps import Steps
 
 
 def open_cases(life: Lifecycle, state: InvoiceState, steps: Steps) -> None:
-    """A record for every request that is new; also for one that the end overtook, which is then withdrawn."""
+    """A record for every request that is new; also for one that the end overtook, which is then withdrawn.
+
+    A request that is told twice counts from the first telling, whichever of the two reached us first.
+    """
     for case_id, found in {**life.withdrawn, **life.cases}.items():
-        if case_id not in state.cases and state.assessment is not None:
-            case = open_case(case_id, found, state.assessment)
+        if state.assessment is None:
+            continue
+        case, known = open_case(case_id, found, state.assessment), state.cases.get(case_id)
+        if known is None:
             state.cases[case_id] = case
             steps.note("case", "billhook", case_words(case))
+        elif case.opened_at != known.opened_at:
+            state.cases[case_id] = case.model_copy(update={"status": known.status, "answer": known.answer})
+            state.sequence += 1
 
 
 def close_cases(state: InvoiceState, version: int) -> None:

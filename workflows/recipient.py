@@ -90,7 +90,11 @@ class RecipientWatch:
     def _open_cases(self, life: Lifecycle) -> None:
         open_cases(life, self._state, self._steps)
         for case in self._state.open_cases:
-            if case.id not in self._case_alarms:
+            alarm = self._case_alarms.get(case.id)
+            if alarm is not None and alarm.at is not None and alarm.at > max(case.deadline, workflow.now()):
+                alarm.stop()
+                alarm = None
+            if alarm is None:
                 self._case_alarms[case.id] = Alarm(case.deadline, "change request deadline")
 
     async def _answer_cases(self) -> None:

@@ -51,6 +51,18 @@ async def test_an_older_record_never_overwrites_a_newer_one_but_its_entries_are_
     assert [entry.text for entry in view.timeline] == ["sent"]
 
 
+async def test_a_task_that_is_played_again_with_more_to_tell_loses_no_line_of_the_timeline(db: Database) -> None:
+    def told(*texts: str) -> tuple[Entry, ...]:
+        return tuple(Entry(number=n, at=AT, kind="x", actor="y", text=text) for n, text in enumerate(texts, start=1))
+
+    await with_intent(db)
+    first, second = a_record(3, entries=told("viewed", "late")), a_record(5, entries=told("viewed", "amended", "late"))
+    await _save(db, first, second)
+    # The first play's worker was slow, and writes after the second's.
+    await _save(db, first)
+    assert [entry.text for entry in (await _view(db)).timeline] == ["viewed", "amended", "late"]
+
+
 async def test_writing_a_record_twice_is_writing_it_once(db: Database) -> None:
     await with_intent(db)
     decision = Decision(at=AT, action=Action.APPROVE, actor="mia", revision="abc", result_revision="abc")

@@ -144,3 +144,25 @@ async def test_an_open_case_ends_with_its_invoice(stack: Stack) -> None:
         return [case["status"] for case in (await stack.invoice(key))["cases"]] == ["withdrawn"]
 
     await assert_eventually(withdrawn)
+
+
+async def test_a_request_that_is_told_twice_counts_from_its_first_telling_whichever_comes_first(stack: Stack) -> None:
+    await stack.customer()
+    key = await stack.milestone()
+    await stack.until(key, "sent")
+    await _held_back(stack)
+    await stack.recipient(key, "change-request", message="somewhat less, please")
+    asked = await _event(stack, "invoice.change_requested")
+    repeated = asked | {"id": "evt_repeated", "created_at": "2027-01-04T12:00:00.000000Z"}
+    await _deliver(stack, repeated)
+    await _fate(stack, repeated, "applied")
+    await _deliver(stack, asked)
+    await _fate(stack, asked, "applied")
+    assert "it repeats" in (await _fate(stack, repeated, "ignored"))["reason"]
+    found = await stack.invoice(key)
+    (case,) = found["cases"]
+    assert datetime.fromisoformat(case["opened_at"]) == datetime.fromisoformat(asked["created_at"])
+    assert case["status"] == "open"
+    assert datetime.fromisoformat(case["deadline"]) < datetime(2027, 1, 1, tzinfo=UTC)
+    assert case["deadline"][:10] in found["waiting_for"]
+    assert sum(entry["kind"] == "case" for entry in found["timeline"]) == 1
