@@ -1,7 +1,7 @@
 """All commands under one name, and the one place where a refusal becomes an exit code."""
 
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 import typer
 
@@ -20,7 +20,7 @@ from starter.cli import (
     tokens,
     trigger,
 )
-from starter.cli.exits import Exit, Stop
+from starter.cli.exits import Exit, Stop, leave
 from starter.cli.output import say
 
 app: Final = typer.Typer(
@@ -52,23 +52,30 @@ app.command()(audit.audit)
 app.command()(doctor.doctor)
 
 
-def main() -> None:
-    """The console script. Never returns."""
+def main() -> NoReturn:
+    """The console script."""
+    leave(_run())
+
+
+def _run() -> int:
+    """The exit code of the command line as it was given, its failures told to the user."""
     try:
         app(standalone_mode=True)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Stop as stop:
         for line in stop.lines:
             say(line)
-        sys.exit(int(stop.code))
+        return int(stop.code)
     except BillhookError as error:
         named = {"field:": error.field, "cause:": error.detail, "next: ": error.next_step}
         for label, text in named.items():
             if text:
                 say(f"{label} {text}")
-        sys.exit(int(Exit.REFUSED))
+        return int(Exit.REFUSED)
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except BrokenPipeError:
         # `billhook invoice list | head`: the reader had enough.
         sys.stderr.close()
-        sys.exit(int(Exit.OK))
+    return int(Exit.OK)

@@ -4,8 +4,18 @@ from audit.auditor import audit
 from audit.sources import Sources
 
 
-async def findings(sources: Sources) -> list[str]:
-    """Every violation; and every invariant that could not be checked, for a drill reaches everything."""
+NO_LIST = "Temporal's list of workflows (this server has none)"
+# The time-skipping server answers no list request; the histories themselves are compared there too.
+
+
+async def findings(sources: Sources, without: str = "") -> list[str]:
+    """Every violation; and every invariant that could not be checked, for a drill reaches everything.
+
+    `without` is the one source that this drill's server does not have.
+    """
     report = await audit(sources)
     wrong = [f"{name}: {found.subject}: {found.evidence}" for name, found in report.violations]
-    return wrong + [f"{one.invariant} was not checked: {one.unchecked}" for one in report.checks if one.unchecked]
+    missed = [(one.invariant, why) for one in report.checks for why in one.unchecked.split("; ") if why]
+    return wrong + [
+        f"{name} was not checked: {why}" for name, why in missed if not without or not why.startswith(without)
+    ]
