@@ -3,7 +3,6 @@
 from audit.auditor import audit
 from audit.sources import Sources
 
-
 NO_LIST = "Temporal's list of workflows (this server has none)"
 # The time-skipping server answers no list request; the histories themselves are compared there too.
 
