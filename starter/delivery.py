@@ -22,13 +22,13 @@ from records.session import Database
 from starter.client import Engine, EngineUnreachable
 from starter.routing import Router, Verdict, Waits
 
-SIDE_BY_SIDE: Final = 16
-# Invoices at a time: enough to hide the engine's latency, few enough that the embedded one is not flooded.
+SIDE_BY_SIDE: Final = 8
+# Invoices at a time: enough to hide the engine's latency, few enough that a small machine still answers senders.
 REST: Final = timedelta(seconds=5)
 # For an invoice whose signal Temporal did not take although it serves; its other invoices have their turn meanwhile.
 _COURTESY_S: Final = 0.01
 _COURTESIES: Final = 10
-# While the door is never empty a slot still delivers ten events a second.
+# However long the door is late, ten events a second are still delivered.
 
 log = structlog.get_logger(__name__)
 
@@ -92,11 +92,12 @@ class Delivery:
         router: Router,
         *,
         watcher: Watcher | None = None,
-        door_is_busy: Callable[[], bool] = lambda: False,
+        door_is_late: Callable[[], bool] = lambda: False,
         when_free: Callable[[], None] = lambda: None,
     ) -> None:
         self._turns, self._router, self._watcher = turns, router, watcher
-        self._door_is_busy, self._when_free = door_is_busy, when_free
+        self._door_is_late, self._when_free = door_is_late, when_free
+        self._way_in = asyncio.Lock()
         self._marks = GroupCommit(database, _write)
         self._under_way: dict[asyncio.Task[None], set[str]] = {}
 
@@ -152,11 +153,15 @@ class Delivery:
                 await self._marked(marks)
 
     async def _after_the_door(self) -> None:
-        """Whoever waits for an answer goes first: a stored event can wait, a sender cannot. Never for long."""
-        for _ in range(_COURTESIES):
-            if not self._door_is_busy():
-                return
-            await asyncio.sleep(_COURTESY_S)
+        """Whoever waits for an answer goes first: a stored event can wait, a sender cannot. Never for long.
+
+        One after another, so that they do not all set out in the same moment once the door is quick again.
+        """
+        async with self._way_in:
+            for _ in range(_COURTESIES):
+                if not self._door_is_late():
+                    return
+                await asyncio.sleep(_COURTESY_S)
 
     async def _settle(self, row: Due, key: str | None) -> Verdict:
         """Raises EngineUnreachable while Temporal is away, and what the database raises: neither is the event's."""

@@ -48,7 +48,7 @@ class Dispatcher:
         task_queue: str,
         *,
         watcher: Watcher | None = None,
-        door_is_busy: Callable[[], bool] = lambda: False,
+        door_is_late: Callable[[], bool] = lambda: False,
         sweep_s: float = SWEEP_S,
         pauses: tuple[timedelta, ...] = PAUSES,
     ) -> None:
@@ -56,7 +56,7 @@ class Dispatcher:
         self._turns = Turns(engine)
         router = Router(database, engine, task_queue, pauses)
         self._delivery = Delivery(
-            database, self._turns, router, watcher=watcher, door_is_busy=door_is_busy, when_free=self.wake
+            database, self._turns, router, watcher=watcher, door_is_late=door_is_late, when_free=self.wake
         )
         self._watcher = watcher
         self._sweep_s = sweep_s

@@ -10,6 +10,8 @@ NotStored      503  the only case in which the sender must send again
 """
 
 import binascii
+import math
+import time
 from collections.abc import Mapping
 from datetime import UTC
 from typing import Final
@@ -27,6 +29,9 @@ from records.session import Database
 SOURCE: Final = "jupiter"
 _MAX_VERSION: Final = 2**31 - 1
 # What an integer column holds; no invoice has two thousand million versions.
+_LATE_S: Final = 0.010
+_JUST_NOW_S: Final = 1.0
+# A commit takes 2 to 5 ms where nobody else needs the disk and the processor.
 _HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
@@ -96,18 +101,23 @@ class Door:
 
     def __init__(self, database: Database) -> None:
         self._storing = GroupCommit(database, events.accept_all)
+        self._late_at = -math.inf
 
     @property
-    def is_busy(self) -> bool:
-        """A sender waits for an answer this moment."""
-        return self._storing.is_busy
+    def is_late(self) -> bool:
+        """A sender waited too long, just now: whatever else this machine does had better wait."""
+        return time.monotonic() - self._late_at < _JUST_NOW_S
 
     async def accept(self, event: InvoiceEvent, raw: bytes) -> bool:
         """Keep `event`; False if its id came before. Committed on return. Raises NotStored."""
+        began = time.monotonic()
         try:
             return await self._storing.put(events.Arrival(SOURCE, event, raw))
         except (SQLAlchemyError, OSError) as error:
             raise NotStored("the event could not be stored", next_step="send it again") from error
+        finally:
+            if (now := time.monotonic()) - began > _LATE_S:
+                self._late_at = now
 
 
 def _known_versions(header: str) -> str:

@@ -30,7 +30,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     metrics = Metrics()
     engine = Engine(client_factory)
     door = Door(database)
-    dispatcher = Dispatcher(database, engine, settings.task_queue, watcher=metrics, door_is_busy=lambda: door.is_busy)
+    dispatcher = Dispatcher(database, engine, settings.task_queue, watcher=metrics, door_is_late=lambda: door.is_late)
     verifier = Verifier(settings.webhook_secret_list)
     app = FastAPI(title="Billhook", version=VERSION, description=_ABOUT, lifespan=_lifespan, redirect_slashes=False)
     app.state.parts = Parts(settings, database, engine, dispatcher, verifier, door, metrics)
