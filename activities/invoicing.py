@@ -1,6 +1,6 @@
 """The steps that the invoicing API takes for us. Each is safe to repeat under its step key."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from temporalio import activity
@@ -110,7 +110,7 @@ class InvoicingActivities:
             raise ApplicationError(text, type="NotLocked", non_retryable=True)
         _check_total(found, request.commercial)
         return signatures.Locked(
-            approved_at=found.approved_at or datetime.now(UTC),
+            approved_at=found.approved_at or activity.info().started_time,
             total_minor=found.total.minor,
             fields=found.recipient_fields,
         )
