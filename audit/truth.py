@@ -19,9 +19,6 @@ class Remote:
 
     raw: dict[str, Any]
 
-    def __getattr__(self, name: str) -> Any:
-        return self.raw.get(name)
-
     @property
     def name(self) -> str:
         return f"{self.raw.get('id')} ({self.raw.get('number') or 'no number'}, {self.raw.get('status')})"

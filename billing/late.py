@@ -13,6 +13,7 @@ from billing.events import EventType, InvoiceEvent
 from billing.lifecycle import FieldValue, Lifecycle, OpenCase, fold
 from billing.ownership import filled
 from billing.record import Entry, Fate, Status
+from billing.told import PAST_CHANGE
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def judge_late(event: InvoiceEvent, known: Iterable[InvoiceEvent], ended: Ended)
         return Late(Fate.QUARANTINED, f"{words}: a person must look")
     asked = event.data.change_request
     if asked is not None and asked.id in life.cases:
-        return Late(Fate.IGNORED, f"the invoice is {ended.status}; nothing can be changed any more")
+        return Late(Fate.IGNORED, f"the invoice is {ended.status}; {PAST_CHANGE}")
     case = life.withdrawn.get(asked.id) if asked is not None else None
     return Late(fate, reason, _given(event, life, ended), case)
 

@@ -227,7 +227,8 @@ class _Comparison:
         for request in told:
             yield self._missed(f"change request {request.id[:60]}", self._make.requested(request))
         if not told and not any(one.id in self._held.cases for one in asked):
-            step = f"read what is asked on the recipient's page and answer it there: {self._remote.link or 'no link'}"
+            where = f"on the recipient's page (`billhook invoice show {self._held.key}` has its link)"
+            step = f"read what is asked {where} and answer it there"
             evidence = "the recipient asks for a change there, and the API does not say which"
             yield Found(Difference.MISSED_EVENT, evidence, step)
         elif not told:

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from billing.events import EventType, InvoiceEvent
 from billing.record import Fate
 from records.sql import affected, insert_for, now, page_size, table, time_cursor, to_cursor
-from records.tables import EventRow
+from records.tables import EventRow, InvoiceRow
 
-_V = table(EventRow)
+_V, _I = table(EventRow), table(InvoiceRow)
 _IS_PENDING: Final = _V.c.fate == literal_column(f"'{Fate.PENDING.value}'")
 # A literal: PostgreSQL's generic plan for a parameter cannot know that the partial index is enough.
 
@@ -158,7 +158,7 @@ class Mark:
 
 
 async def mark(s: AsyncSession, marks: Sequence[Mark]) -> None:
-    """Write them; where the workflow has already stated a fate, its word stays."""
+    """Write them where they are pending still: the word of a workflow that was quicker stays, a quarantine too."""
     rows = [
         {
             "event": one.event_id,
@@ -176,12 +176,14 @@ async def mark(s: AsyncSession, marks: Sequence[Mark]) -> None:
 @lru_cache
 def _mark_unstated() -> Any:
     values: dict[str, Any] = {name: bindparam(name) for name in ("fate", "reason", "attempts", "next_attempt_at")}
-    return update(_V).where(_V.c.id == bindparam("event"), _V.c.stated_by.is_(None)).values(values)
+    return update(_V).where(_V.c.id == bindparam("event"), _V.c.stated_by.is_(None), _IS_PENDING).values(values)
 
 
-async def waiting_bodies(s: AsyncSession, lane: str, kind: EventType) -> list[bytes]:
-    """The raw bodies of this lane's events of one type that came and were not delivered yet."""
-    query = select(_V.c.raw).where(_V.c.fate == Fate.PENDING.value, _V.c.lane == lane, _V.c.type == kind.value)
+async def waiting_bodies(s: AsyncSession, key: str, kind: EventType) -> list[bytes]:
+    """The raw bodies of this invoice's events of one type that came, by reference or by id, and wait for delivery."""
+    ids = select(_I.c.external_id).where(_I.c.key == key, _I.c.external_id.is_not(None))
+    is_its = or_(_V.c.lane == key, _V.c.lane.in_(ids))
+    query = select(_V.c.raw).where(_V.c.fate == Fate.PENDING.value, is_its, _V.c.type == kind.value)
     return list((await s.execute(query)).scalars())
 
 

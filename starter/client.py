@@ -240,8 +240,10 @@ async def retry(client: Client, key: str, wish: Retry) -> Answer:
 async def _ask(client: Client, key: str, update: str, wish: BaseModel) -> Answer:
     handle = client.get_workflow_handle(key)
     try:
-        answer: Any = await handle.execute_update(update, wish, result_type=Answer, rpc_timeout=UPDATE_TIMEOUT)
-    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        # Around both: the SDK gives the acceptance and the outcome this long each.
+        async with asyncio.timeout(UPDATE_TIMEOUT.total_seconds()):
+            answer: Any = await handle.execute_update(update, wish, result_type=Answer, rpc_timeout=UPDATE_TIMEOUT)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise NoAnswerYet(key) from error
     except WorkflowUpdateFailedError as error:
         raise _refusal(error) from error

@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -31,6 +32,15 @@ _COURTESIES: Final = 10
 # However long the door is late, ten events a second are still delivered.
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """What one task delivers: events of one invoice, None where nobody knows it."""
+
+    key: str | None
+    lanes: frozenset[str]
+    events: int
 
 
 class Watcher(Protocol):
@@ -99,24 +109,36 @@ class Delivery:
         self._door_is_late, self._when_free = door_is_late, when_free
         self._way_in = asyncio.Lock()
         self._marks = GroupCommit(database, _write)
-        self._under_way: dict[asyncio.Task[None], set[str]] = {}
+        self._under_way: dict[asyncio.Task[None], UnderWay] = {}
 
     @property
     def lanes(self) -> set[str]:
         """The lanes in which events are under way."""
-        return {lane for lanes in self._under_way.values() for lane in lanes}
+        return {lane for one in self._under_way.values() for lane in one.lanes}
+
+    @property
+    def count(self) -> int:
+        """Events under way."""
+        return sum(one.events for one in self._under_way.values())
 
     async def begin(self, due: Sequence[Due]) -> None:
-        """`due` are of lanes that are not under way. Raises what the database raises; then nothing was begun."""
+        """`due` are of lanes that are not under way. Raises what the database raises; then nothing was begun.
+
+        An invoice has a second lane where some of its events name it by the API's id alone: that one waits.
+        """
         if not due:
             return
         keys = await self._router.keys_of(due)
         invoices: dict[str, list[Due]] = defaultdict(list)
         for row in due:
             invoices[keys[row.id] or row.lane].append(row)
+        busy = {one.key for one in self._under_way.values() if one.key}
         for rows in invoices.values():
-            task = asyncio.create_task(self._deliver(rows, keys[rows[0].id]))
-            self._under_way[task] = {row.lane for row in rows}
+            key = keys[rows[0].id]
+            if key in busy:
+                continue
+            task = asyncio.create_task(self._deliver(rows, key))
+            self._under_way[task] = UnderWay(key, frozenset(row.lane for row in rows), len(rows))
             task.add_done_callback(lambda _: self._when_free())
 
     async def finished(self, patience_s: float | None = None) -> None:

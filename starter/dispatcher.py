@@ -25,7 +25,7 @@ from starter.routing import Router
 SWEEP_S: Final = 3.0
 # How long a crash or a lost wake-up can delay an event.
 BATCH: Final = 200
-# Bounds the memory of a pass; what is left over is the next pass, at once.
+# Bounds what is under way; what is left over is the next pass, at once.
 PATIENCE_S: Final = 0.5
 # A pass waits so long for the slowest invoice; then the next goes on without that one.
 PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 5, 15, 60, 300, 900, 1800, 3600))
@@ -79,6 +79,11 @@ class Dispatcher:
     @property
     def is_running(self) -> bool:
         return self._task is not None and not self._task.done()
+
+    @property
+    def under_way(self) -> int:
+        """Events that were taken up and are not settled yet."""
+        return self._delivery.count
 
     def wake(self) -> None:
         """Something was stored."""
@@ -135,13 +140,18 @@ class Dispatcher:
         await self._mark_started()
         if sweep:
             await self._start_registered()
-        async with self._database.session() as session:
-            due = await events.pending(session, BATCH, datetime.now(UTC), without=self._delivery.lanes)
+        due = await self._due(BATCH - self._delivery.count)
         if self._watcher:
             self._watcher.waiting(len(due))
         await self._delivery.begin(due)
         await self._delivery.finished(patience_s)
         return bool(due)
+
+    async def _due(self, most: int) -> list[events.Due]:
+        if most <= 0:
+            return []
+        async with self._database.session() as session:
+            return await events.pending(session, most, datetime.now(UTC), without=self._delivery.lanes)
 
     async def _mark_started(self) -> None:
         if not self._started:

@@ -29,6 +29,8 @@ from workflows.late import LateStart
 
 _STUMBLES: Final = 3
 # Our own mistake does not go away by waiting, and the invoice's other events wait behind it.
+_LARGEST: Final = 64 * 1024
+# A workflow keeps what it is told, and Temporal takes 2 MB of it in one piece: one sender must not use that up.
 _REFUSED: Final = frozenset({RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION})
 
 
@@ -77,10 +79,8 @@ class Router:
         except Malformed as error:
             # Stored by an earlier release that read more.
             return Settled(Fate.QUARANTINED, f"it cannot be read: {error.detail}")
-        if event.type == EventType.PAID:
-            return Settled(Fate.IGNORED, "payments are not Billhook's to follow")
-        if event.type not in temporal.SIGNALS:
-            return Settled(Fate.IGNORED, f"unknown type {event.type[:60]!r}")
+        if (settled := _by_itself(event, row)) is not None:
+            return settled
         if key is None:
             return self._unclaimed(row, "no invoice of ours has this reference or id")
         if event.type == EventType.SENT and await self._is_our_sending(key, event):
@@ -165,6 +165,17 @@ class Router:
         if row.attempts >= len(self._pauses):
             return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts")
         return Waits(datetime.now(UTC) + self._pauses[row.attempts], reason)
+
+
+def _by_itself(event: InvoiceEvent, row: Due) -> Settled | None:
+    """What no workflow has to be asked for."""
+    if event.type == EventType.PAID:
+        return Settled(Fate.IGNORED, "payments are not Billhook's to follow")
+    if event.type not in temporal.SIGNALS:
+        return Settled(Fate.IGNORED, f"unknown type {event.type[:60]!r}")
+    if len(row.raw) > _LARGEST:
+        return Settled(Fate.QUARANTINED, f"it has {len(row.raw)} bytes; a workflow is told {_LARGEST} at most")
+    return None
 
 
 def _ended(view: InvoiceView) -> Ended | None:

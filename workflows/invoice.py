@@ -11,6 +11,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities import signatures as step
+    from billing import told
     from billing.actions import available_actions
     from billing.decisions import Action, Answer, Approve, Cancel, Decide, DecideChange, Reject, Retry
     from billing.errors import BadInput, BillhookError, NotPossible, StaleRevision
@@ -98,7 +99,7 @@ class InvoiceWorkflow:
         state.issued_version = state.version = issued.version
         state.issued_commercial = state.commercial
         state.link, state.due_date = issued.link, issued.due_date
-        self._steps.note("issued", "billhook", f"V{issued.version} issued over {state.commercial.total}")
+        self._steps.note("issued", "billhook", told.issued(issued.version, state.commercial.total))
         self._steps.become(Status.SENT, "Waits for the recipient to look at it.")
 
     async def _deliver(self) -> None:
@@ -132,6 +133,8 @@ class InvoiceWorkflow:
 
     async def _withdrawn(self, stop: Stopped) -> bool:
         """Ends the invoice at the API too, unless it ended there first. False: an approval came before, and stands."""
+        if self._state.approved_at:
+            self._steps.note("abandoned", stop.actor, f"closed without billing: {stop.reason}")
         done = step.Withdrawn(text="") if stop.at_api else await self._take_back(stop)
         if done.refused:
             self._steps.note("refused", "billhook", f"cannot cancel: {done.text}")
@@ -169,7 +172,7 @@ class InvoiceWorkflow:
         open_cases(life, self._state, self._steps)
         withdraw_cases(self._state)
         if self._state.issued_version:
-            await self._amendments.sync(life, stoppable=False)
+            await self._amendments.settle(life)
 
     # Events, as the card names them: they read well in the Temporal UI and can be sent from it.
 

@@ -45,16 +45,29 @@ class Steps:
     async def take(self, signature: Signature[Q, A], build: Callable[[], Q], *, stoppable: bool = True) -> A:
         """One outside step, until it succeeds. Raises Stopped or Edited when a person decided otherwise."""
         while True:
-            record = self._state.record()
-            request = build().model_copy(update={"record": record})
             try:
-                answer = await self._race(signature, request, stoppable=stoppable)
+                return await self._once(signature, build, stoppable=stoppable)
             except ActivityError as error:
-                self._state.mark_told(record)
                 await self._park(signature, error, stoppable=stoppable)
-            else:
-                self._state.mark_told(record)
-                return answer
+
+    async def settle(self, signature: Signature[Q, A], build: Callable[[], Q]) -> None:
+        """One outside step after the end, where nobody can be waited for: a refusal is told in the timeline."""
+        try:
+            await self._once(signature, build, stoppable=False)
+        except ActivityError as error:
+            self.note("failed", "billhook", f"could not {signature.words}: {words_of(error)}; the invoice has ended")
+
+    async def _once(self, signature: Signature[Q, A], build: Callable[[], Q], *, stoppable: bool) -> A:
+        """Until it succeeds. Raises ActivityError where it is refused for good."""
+        record = self._state.record()
+        request = build().model_copy(update={"record": record})
+        try:
+            answer = await self._race(signature, request, stoppable=stoppable)
+        except ActivityError:
+            self._state.mark_told(record)
+            raise
+        self._state.mark_told(record)
+        return answer
 
     async def offer(self, signature: Signature[Q, A], build: Callable[[], Q], gives_way: Callable[[], bool]) -> bool:
         """A courtesy, such as a reminder: it never parks an invoice and gives way to news. Whether it was done."""

@@ -1,22 +1,18 @@
 """I4: what stands is what the events say when they are put in order, and the last that the workflow told."""
 
-import re
 from typing import Any, Final
 
 from audit.books import Book, World, parsed, shown
 from audit.histories import History
 from audit.look import Look
+from billing import told as timeline
 from billing.lifecycle import Lifecycle, fold
 from billing.ownership import RECIPIENT_FIELDS, filled
 from billing.record import Fate, Status
 from records.tables import EventRow, InvoiceRow
 
-_ISSUED: Final = re.compile(r"V([0-9]+) issued")
 _IN_MOTION: Final = frozenset({Fate.PENDING.value, Fate.DELIVERED.value})
 _COMPARED: Final = ("sequence", "status", "version", "revision", "total_minor", "currency", "external_id", "recipient")
-READ_BACK: Final = "read back from the approved version"
-PAST_CHANGE: Final = "nothing can be changed any more"
-# What the workflow's timeline and the dispatcher's fates say of late things (billing/late.py).
 _ANSWERED: Final = frozenset({"accepted", "declined"})
 _AFTER_APPROVAL: Final = frozenset({Status.APPROVED, Status.BILLED, Status.NEEDS_ATTENTION})
 
@@ -43,8 +39,8 @@ def of_invoice(book: Book, world: World, look: Look) -> None:
 
 def issued_version(book: Book) -> int:
     """The newest version that the timeline says was issued; 0 before the first."""
-    found = [_ISSUED.match(entry.text) for entry in book.entries if entry.kind == "issued"]
-    return max((int(one[1]) for one in found if one), default=0)
+    found = [timeline.issued_version(entry.text) for entry in book.entries if entry.kind == "issued"]
+    return max((version for version in found if version), default=0)
 
 
 def told(book: Book) -> list[EventRow]:
@@ -93,7 +89,7 @@ def _settled(book: Book, row: InvoiceRow, life: Lifecycle, look: Look) -> None:
     _fields(book, row, life, look)
     for event in told(book):
         fate, reason = life.fates.get(event.id, ("unread", ""))
-        if event.fate == Fate.IGNORED and event.reason.endswith(PAST_CHANGE):
+        if event.fate == Fate.IGNORED and event.reason.endswith(timeline.PAST_CHANGE):
             continue
         words = f"event {event.id} ({event.type}) is {event.fate} {event.reason!r}; in order it is {fate} {reason!r}"
         look.expect((event.fate, event.reason) == (str(fate), reason), book.key, words)
@@ -102,7 +98,7 @@ def _settled(book: Book, row: InvoiceRow, life: Lifecycle, look: Look) -> None:
 def _fields(book: Book, row: InvoiceRow, life: Lifecycle, look: Look) -> None:
     """The latest writer of each field; the locked version, read back, outweighs every event."""
     locked = _locked(book)
-    read_back = any(READ_BACK in entry.text for entry in book.entries)
+    read_back = any(timeline.READ_BACK in entry.text for entry in book.entries)
     for name in sorted({*life.fields, *row.recipient}):
         held, given = filled(row.recipient.get(name)), filled(life.fields[name].value if name in life.fields else None)
         words = f"{name} is {shown(held)} in the record; the events in order give {shown(given)}"

@@ -155,5 +155,7 @@ class People:
         answer = await self._stack.api.post(f"/invoices/{path}", json=body, headers=headers)
         action = str(body.get("action", path.rpartition("/")[2]))
         self.done[f"{action} {answer.status_code}"] += 1
-        if answer.status_code >= _OURS_BROKE:
+        # Inside a step at a provider that is slow or away, an answer may take longer than a caller can be held.
+        is_late = answer.headers["content-type"] == "application/problem+json" and "no-answer-yet" in answer.text
+        if answer.status_code >= _OURS_BROKE and not is_late:
             self.wrong.append(f"POST /invoices/{path} was answered {answer.status_code}: {answer.text[:200]}")

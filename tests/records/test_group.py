@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from records import events
@@ -44,6 +44,42 @@ async def test_an_item_that_cannot_be_written_holds_up_no_other(db: Database) ->
     )
     assert [answers[0], answers[2]] == [True, True]
     assert isinstance(answers[1], SQLAlchemyError)
+
+
+async def test_where_the_database_fails_all_who_wait_hear_it_after_one_try(db: Database) -> None:
+    tries: list[int] = []
+
+    async def locked(_: AsyncSession, found: Sequence[Arrival]) -> Sequence[bool]:
+        tries.append(len(found))
+        raise OperationalError("INSERT", {}, Exception("database is locked"))
+
+    group = GroupCommit(db, locked)
+    puts = (group.put(_arrival(f"evt_{number}")) for number in range(20))
+    answers = await asyncio.gather(*puts, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {OperationalError}
+    assert tries == [20]
+
+
+async def test_who_gave_up_before_his_turn_is_not_written(db: Database) -> None:
+    written: list[str] = []
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: AsyncSession, found: Sequence[Arrival]) -> Sequence[bool]:
+        written.extend(one.event.id for one in found)
+        entered.set()
+        await go_on.wait()
+        return [True] * len(found)
+
+    group = GroupCommit(db, slow)
+    first = asyncio.create_task(group.put(_arrival("evt_1")))
+    await entered.wait()
+    second, third = (asyncio.create_task(group.put(_arrival(name))) for name in ("evt_2", "evt_3"))
+    await asyncio.wait([second], timeout=0)
+    second.cancel()
+    await asyncio.wait([second])
+    go_on.set()
+    assert await asyncio.gather(first, third) == [True, True]
+    assert written == ["evt_1", "evt_3"]
 
 
 async def test_of_the_same_event_twice_in_one_transaction_one_is_new(db: Database) -> None:

@@ -37,6 +37,17 @@ async def test_a_lane_waits_as_a_whole_and_goes_on_as_a_whole(db: Database) -> N
         assert [row.id for row in await events.pending(s, 10, later)] == ["evt_1", "evt_2"]
 
 
+async def test_a_mark_that_comes_late_undoes_no_quarantine(db: Database) -> None:
+    await _store(db, "lane", "evt_1")
+    async with db.transaction() as s:
+        await events.mark(s, [Mark("evt_1", Fate.QUARANTINED, "the CRM refused it")])
+        await events.mark(s, [Mark("evt_1", Fate.DELIVERED)])
+    async with db.session() as s:
+        found = await events.get_event(s, "evt_1")
+    assert found is not None
+    assert (found.fate, found.reason) == (Fate.QUARANTINED, "the CRM refused it")
+
+
 async def test_the_pending_ones_are_found_by_their_index_however_many_are_stored(db: Database) -> None:
     await _store(db, "done", *(f"evt_{number}" for number in range(5000)))
     async with db.transaction() as s:

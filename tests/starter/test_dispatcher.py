@@ -216,6 +216,25 @@ async def test_an_invoice_whose_signals_hang_keeps_no_other_waiting(office: Offi
         await office.become(held, Fate.DELIVERED)
 
 
+async def test_while_temporal_is_slow_no_more_than_a_batch_is_under_way(office: Office) -> None:
+    released = asyncio.Event()
+
+    async def hang(_: str) -> None:
+        await released.wait()
+
+    office.trouble = hang
+    keys = [await office.invoice() for _ in range(15)]
+    ids = [one for key in keys for one in await office.events(key, 20)]
+    assert len(ids) > BATCH
+    dispatcher = office.dispatcher()
+    for _ in range(3):
+        await dispatcher.pass_once(sweep=False, patience_s=0)
+    assert dispatcher.under_way == BATCH
+    released.set()
+    async with running(dispatcher):
+        await office.become(ids, Fate.DELIVERED)
+
+
 async def test_an_invoice_whose_signals_time_out_rests_with_the_reason_and_loses_no_try(office: Office) -> None:
     slow, free = await office.invoice(), await office.invoice()
 
