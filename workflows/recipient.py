@@ -83,7 +83,7 @@ class RecipientWatch:
     def _waiting_words(self, status: Status) -> str:
         words = _WAITING[status]
         if status is Status.CHANGE_REQUESTED:
-            first = min(self._state.open_cases, key=lambda case: case.deadline)
+            first = min(self._state.open_cases, key=lambda case: (case.deadline, case.opened_at, case.id))
             words += f" Case {first.id}: owner {first.owner}, until {first.deadline:%Y-%m-%d %H:%M} UTC."
         return words
 
