@@ -55,6 +55,16 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     delivery: Literal["mail", "api"] = "mail"
     carry_po: Literal["customer", "source", "never"] = "customer"
+    session_secret: SecretStr = SecretStr("")
+    # signs the desk's cookies; several API processes need the same one, without one each start makes its own
+    desk_zone: str = "UTC"
+    # in which zone the desk shows times to a reader whose browser does not say its own
+    temporal_ui_url: str = ""
+    # where the desk links a workflow to; without one it shows no link
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    # sign-in at the desk by OpenID Connect, beside tokens; without an issuer there is none
     reconcile_minutes: int = Field(default=15, ge=1, le=1440)
     # how long a lost webhook may go unnoticed; a run lists the whole account, a page per hundred invoices
     reconcile_grace_s: int = Field(default=120, ge=0, le=86_400)

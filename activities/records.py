@@ -43,14 +43,14 @@ class RecordActivities:
         return found
 
     @activity.defn(name=signatures.AUTHORIZE.name)
-    async def authorize(self, request: signatures.Authorize) -> signatures.Refusal:
+    async def authorize(self, request: signatures.Authorize) -> signatures.Verdict:
         """Approvers are the names of live tokens with scope approve; the policy may narrow them."""
         async with self._database.session() as session:
             live = await tokens.live_approvers(session)
-        text = self._policy.may_approve(
+        refusal = self._policy.may_approve(
             request.actor,
             total=request.commercial.total,
             triggered_by=request.triggered_by,
             live_approvers=live,
         )
-        return signatures.Refusal(text=text)
+        return signatures.Verdict(refusal=refusal)

@@ -11,9 +11,11 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from billing.deadlines import Calendar
+from billing.decisions import Action
 from billing.intent import Commercial, Line, Motion
 from billing.policy import Assessment
-from billing.record import Entry, EventFate, InvoiceRecord
+from billing.record import Call, Entry, EventFate, InvoiceRecord
 
 
 class Request(BaseModel):
@@ -23,6 +25,13 @@ class Request(BaseModel):
 
     key: str
     record: InvoiceRecord | None = None
+
+
+class Done(BaseModel):
+    """What every activity answers. `calls` are those that it made to outside systems; activities/recording.py puts
+    them there, so that no activity has to."""
+
+    calls: tuple[Call, ...] = ()
 
 
 class CreateDraft(Request):
@@ -45,7 +54,7 @@ class PatchDraft(Request):
     revision: str
 
 
-class Draft(BaseModel):
+class Draft(Done):
     """A draft at the API. `carries` holds the recipient-owned fields of earlier invoices that a patch brings."""
 
     external_id: str
@@ -65,17 +74,42 @@ class Assess(Request):
 
 
 class Authorize(Request):
-    """May `actor` decide this? `triggered_by` may not be the same person."""
+    """May `actor` do this? Approving and rejecting are further bound: by the total of `commercial`, by who triggered
+    it, and by who of two has approved this revision already."""
 
     actor: str
+    action: Action
     commercial: Commercial
     triggered_by: str
+    approved_by: tuple[str, ...] = ()
 
 
-class Refusal(BaseModel):
-    """Empty text: go on. Else why not, in words."""
+class Verdict(BaseModel):
+    """An empty refusal: go on. `approvals_needed` different people must approve this total: one, or two (four eyes)."""
 
-    text: str = ""
+    refusal: str = ""
+    approvals_needed: int = 1
+
+
+class PutTo(Request):
+    """Put an open approval to approver `to`, at the wish of `actor`; `at` is the workflow's own time."""
+
+    actor: str
+    to: str
+    commercial: Commercial
+    triggered_by: str
+    at: datetime
+
+
+class Placed(BaseModel):
+    """Whose the approval is now, and when he is reminded and it is escalated, by his calendar. Or why not, in words."""
+
+    refusal: str = ""
+    assignee: str = ""
+    assignee_mail: str = ""
+    calendar: Calendar = Calendar()
+    remind_at: datetime | None = None
+    escalate_at: datetime | None = None
 
 
 class Issue(Request):
@@ -90,7 +124,7 @@ class Revise(Request):
     change_request_id: str | None = None
 
 
-class Issued(BaseModel):
+class Issued(Done):
     version: int
     total_minor: int
     link: str | None = None
@@ -139,7 +173,7 @@ class ReadLocked(Request):
     commercial: Commercial
 
 
-class Locked(BaseModel):
+class Locked(Done):
     """The approved version, read back. `fields` are the recipient-owned fields as the API has them."""
 
     approved_at: datetime
@@ -171,7 +205,7 @@ class Withdraw(Request):
     reason: str
 
 
-class Withdrawn(BaseModel):
+class Withdrawn(Done):
     """What was done, in words; `refused` if the API holds it locked."""
 
     text: str
@@ -187,7 +221,7 @@ class StateLate(Request):
     recipient: dict[str, Any] = {}
 
 
-class Nothing(BaseModel):
+class Nothing(Done):
     """The answer of a step whose effect is all there is to say."""
 
 
@@ -208,7 +242,8 @@ class Signature(Generic[Q, A]):
 CREATE_DRAFT: Final = Signature("create_draft", CreateDraft, Draft, "create the draft")
 PATCH_DRAFT: Final = Signature("patch_draft", PatchDraft, Draft, "patch the draft")
 ASSESS: Final = Signature("assess", Assess, Assessment, "assess by policy")
-AUTHORIZE: Final = Signature("authorize", Authorize, Refusal, "check who decides")
+AUTHORIZE: Final = Signature("authorize", Authorize, Verdict, "check who decides")
+PUT_TO: Final = Signature("put_to", PutTo, Placed, "put it to another approver")
 ISSUE: Final = Signature("issue", Issue, Issued, "issue")
 REVISE: Final = Signature("revise", Revise, Issued, "issue the next version")
 DECLINE_CHANGE: Final = Signature("decline_change", DeclineChange, Nothing, "answer the change request")

@@ -7,11 +7,11 @@ from billing.record import Status
 
 _OPEN: Final[dict[Status, tuple[Action, ...]]] = {
     Status.DRAFTING: (Action.CANCEL,),
-    Status.AWAITING_APPROVAL: (Action.APPROVE, Action.REJECT, Action.CANCEL),
+    Status.AWAITING_APPROVAL: (Action.APPROVE, Action.REJECT, Action.DELEGATE, Action.CANCEL),
     Status.ISSUING: (Action.CANCEL,),
     Status.SENT: (Action.CANCEL,),
     Status.VIEWED: (Action.CANCEL,),
-    Status.CHANGE_REQUESTED: (Action.ACCEPT_CHANGE, Action.DECLINE_CHANGE, Action.CANCEL),
+    Status.CHANGE_REQUESTED: (Action.TAKE_CHANGE, Action.ACCEPT_CHANGE, Action.DECLINE_CHANGE, Action.CANCEL),
     Status.NEEDS_ATTENTION: (Action.RETRY, Action.ABANDON, Action.CANCEL),
 }
 _AFTER_APPROVAL: Final = (Action.RETRY, Action.ABANDON)

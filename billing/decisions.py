@@ -16,6 +16,8 @@ class Action(StrEnum):
     CANCEL = "cancel"
     RETRY = "retry"
     ABANDON = "abandon"
+    DELEGATE = "delegate"
+    TAKE_CHANGE = "take_change_request"
     ACCEPT_CHANGE = "accept_change_request"
     DECLINE_CHANGE = "decline_change_request"
 
@@ -51,8 +53,19 @@ class Decide(_Frozen):
     patch: Patch | None = None
 
 
+class Delegate(_Frozen):
+    """Update and signal `delegate`: another approver is to decide, in the place of whoever it was put to."""
+
+    actor: str
+    to: str
+    note: str = ""
+
+
 class DecideChange(_Frozen):
-    """Update `decide_change_request`: accept (with the edit that makes the next version) or decline with an answer."""
+    """Update and signal `decide_change_request`: take the case, accept it or decline it with an answer.
+
+    To accept with a `patch` is to make the next version of it; without one it is made of what the recipient proposed.
+    """
 
     action: Action
     case_id: str
@@ -62,14 +75,14 @@ class DecideChange(_Frozen):
 
 
 class Cancel(_Frozen):
-    """Update `cancel`: a draft is discarded, an issued invoice voided."""
+    """Update and signal `cancel`: a draft is discarded, an issued invoice voided."""
 
     actor: str
     reason: str
 
 
 class Retry(_Frozen):
-    """Update `retry`: resume a parked invoice, with an edit, or give it up with `abandon`."""
+    """Update and signal `retry`: resume a parked invoice, with an edit, or give it up with `abandon`."""
 
     actor: str
     reason: str = ""

@@ -53,39 +53,64 @@ class Reason(_Frozen):
 
 
 class CaseTimes(_Frozen):
-    """When an open change request is due, and when its owner is reminded; aware UTC."""
+    """When an open change request is due, when its owner is reminded (half of the time) and warned; aware UTC."""
 
-    remind_at: datetime | None
+    remind_at: datetime
+    warn_at: datetime | None
     deadline: datetime
 
 
-class Assessment(_Frozen):
+class Expiry(StrEnum):
+    """What becomes of a draft that nobody decided on in time: thrown away, or kept waiting with the lapse on record."""
+
+    DISCARD = "discard"
+    KEEP = "keep"
+
+
+class Assessment(BaseModel):
     """What the policy says of one revision. `automatic` if and only if there are no reasons.
 
-    The times (aware UTC) are None where nobody has to decide or the policy sets none. `assignee` may be empty: anyone
-    who may approve. The rest is what the workflow needs later, when the policy may have changed.
+    The times (aware UTC) are None where nobody has to decide or the policy sets none. `approvals_needed` different
+    people must say yes: two, over the second limit. `assignee` may be empty: anyone who may approve. A `*_mail` is the
+    address of the person before it, empty where the policy names none. The rest is what the workflow needs later, when
+    the policy may have changed: `calendar` for mails to recipients, the others for their people.
     """
+
+    # It lives in histories and records for years: a field that has gone since is no error.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     automatic: bool
     policy_hash: str
     reasons: tuple[Reason, ...] = ()
     inputs: dict[str, Any] = {}
+    approvals_needed: int = 1
     assignee: str = ""
+    assignee_mail: str = ""
     escalate_to: str = ""
+    escalate_mail: str = ""
     remind_at: datetime | None = None
     escalate_at: datetime | None = None
     expire_at: datetime | None = None
+    expiry: Expiry = Expiry.DISCARD
     follow_up_after: timedelta | None = None
     case_owner: str = ""
-    case_remind_hours: int = 8
+    case_owner_mail: str = ""
+    case_escalate_to: str = ""
+    case_escalate_mail: str = ""
     case_deadline_hours: int = 16
+    case_warn_hours: int = 2
     calendar: Calendar = Calendar()
+    assignee_calendar: Calendar = Calendar()
+    case_calendar: Calendar = Calendar()
 
     def case_times(self, opened_at: datetime) -> CaseTimes:
         """For a case opened then, in business hours."""
+        whole = timedelta(hours=self.case_deadline_hours)
+        warned = timedelta(hours=self.case_deadline_hours - self.case_warn_hours)
         return CaseTimes(
-            remind_at=_after(opened_at, self.case_remind_hours, self.calendar),
-            deadline=add_business_time(opened_at, timedelta(hours=self.case_deadline_hours), self.calendar),
+            remind_at=add_business_time(opened_at, whole / 2, self.case_calendar),
+            warn_at=add_business_time(opened_at, warned, self.case_calendar) if self.case_warn_hours else None,
+            deadline=add_business_time(opened_at, whole, self.case_calendar),
         )
 
     def follow_up_at(self, sent_at: datetime) -> datetime | None:
@@ -123,11 +148,20 @@ class FollowUp(_Frozen):
 
 
 class Cases(_Frozen):
-    """Change requests: the owner, and business hours until reminder (0: none) and deadline."""
+    """Change requests: the owner, and business hours until the deadline and from the warning (0: none) to it.
+
+    The reminder comes at half of the time.
+    """
 
     owner: str = ""
-    remind_after_hours: Hours = 8
+    warn_before_hours: Hours = 2
     deadline_hours: Annotated[StrictInt, Field(ge=1, le=2000)] = 16
+
+    @model_validator(mode="after")
+    def _warned_in_time(self) -> Self:
+        if self.warn_before_hours >= self.deadline_hours:
+            raise BadInput("cases.warn_before_hours", "the warning comes before the case is opened", "make it shorter")
+        return self
 
 
 class Approver(_Frozen):
@@ -219,9 +253,11 @@ def assess(policy: Policy, *, motion: Motion, total: Money, history: History, no
         escalate_to=policy.approval.escalate_to,
         follow_up_after=timedelta(days=policy.follow_up.after_days) or None,
         case_owner=policy.cases.owner or policy.approval.assignee,
-        case_remind_hours=policy.cases.remind_after_hours,
         case_deadline_hours=policy.cases.deadline_hours,
+        case_warn_hours=policy.cases.warn_before_hours,
         calendar=policy.business_hours,
+        assignee_calendar=policy.business_hours,
+        case_calendar=policy.business_hours,
         **times,
     )
 

@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from billing.decisions import Decision
+from billing.intent import Commercial
+from billing.trail import TrailEntry
 
 
 class Status(StrEnum):
@@ -64,8 +66,52 @@ class EventFate(_Frozen):
     reason: str = ""
 
 
+class Call(_Frozen):
+    """One call to an outside system that an answered step made: what a timeline and a dossier show of it.
+
+    `step_key` is the Idempotency-Key it carried, empty for a read; `path` names no host. `replayed` if the other side
+    said that it had answered this key before.
+    """
+
+    at: datetime
+    system: str
+    method: str
+    path: str
+    status: int
+    step_key: str = ""
+    replayed: bool = False
+
+
+class CallEntry(_Frozen):
+    """A call with its place among all calls of the invoice, counted from 1, and the step that made it."""
+
+    position: int
+    step: str
+    call: Call
+
+
+class Content(_Frozen):
+    """The commercial content of one revision: told when it comes to be, and again when it is issued.
+
+    The content that an invoice begins with is its intent's and need not be told; `commercial` is None then.
+    """
+
+    revision: str
+    version: int
+    total_minor: int
+    made_at: datetime
+    made_by: str
+    commercial: Commercial | None = None
+    issued_at: datetime | None = None
+
+
 class CaseRecord(_Frozen):
-    """An open or closed change request. `message` and `proposed` are the recipient's untrusted words."""
+    """An open or closed change request. `message` and `proposed` are the recipient's untrusted words.
+
+    `remind_at` is half of the business time until `deadline`, `warn_at` shortly before it. `first_response_at` is when
+    one of us first acted on it, `resolved_at` when it was closed, by whomever. `in_part` if what was accepted is not
+    all of what was proposed. `status` is open, accepted, declined, withdrawn or superseded.
+    """
 
     id: str
     version: int
@@ -76,13 +122,22 @@ class CaseRecord(_Frozen):
     proposed: dict[str, Any] | None = None
     status: str = "open"
     answer: str = ""
+    remind_at: datetime | None = None
+    warn_at: datetime | None = None
+    first_response_at: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    breached_at: datetime | None = None
+    in_part: bool = False
 
 
 class InvoiceRecord(_Frozen):
     """The state of one invoice as of `sequence`; a record with an older sequence never overwrites a newer one.
 
     `total_minor` in minor units of `currency`; `recipient` holds the recipient's own answers by field name, `carried`
-    those of earlier invoices that the draft was sent with.
+    those of earlier invoices that the draft was sent with. `assignee` is whom an open approval is put to (empty:
+    anyone who may approve), `decide_by` until when, `approved_by` who of two has said yes so far. What stands from
+    `entries` on is news: what earlier records have not told yet.
     """
 
     key: str
@@ -100,7 +155,13 @@ class InvoiceRecord(_Frozen):
     available_actions: tuple[str, ...] = ()
     failed_step: str | None = None
     waiting_for: str = ""
+    assignee: str = ""
+    decide_by: datetime | None = None
+    approved_by: tuple[str, ...] = ()
     cases: tuple[CaseRecord, ...] = ()
     entries: tuple[Entry, ...] = ()
     decisions: tuple[Decision, ...] = ()
     fates: tuple[EventFate, ...] = ()
+    trail: tuple[TrailEntry, ...] = ()
+    calls: tuple[CallEntry, ...] = ()
+    contents: tuple[Content, ...] = ()

@@ -33,6 +33,7 @@ def _insert(s: AsyncSession, intent: Intent) -> Executable:
     values = {
         "key": intent.key,
         "motion": intent.motion.value,
+        "scope": intent.source.scope,
         "payload_hash": intent.payload_hash,
         "payload": intent.model_dump_json(),
         "currency": intent.commercial.currency,

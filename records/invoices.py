@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
@@ -12,11 +12,22 @@ from billing.intent import canonical_hash
 from billing.policy import Assessment
 from billing.record import InvoiceRecord, Status
 from records.sql import insert, insert_for, now, page_size, table, time_cursor, to_cursor
-from records.tables import AssessmentRow, CaseRow, DecisionRow, EntryRow, EventRow, IntentRow, InvoiceRow
+from records.tables import (
+    AssessmentRow,
+    CallRow,
+    CaseRow,
+    ContentRow,
+    DecisionRow,
+    EntryRow,
+    EventRow,
+    IntentRow,
+    InvoiceRow,
+    TrailRow,
+)
 from records.views import STATUS, CaseView, InvoiceView, Page, assemble, head_query
 
 _N, _I, _V, _K, _A = table(IntentRow), table(InvoiceRow), table(EventRow), table(CaseRow), table(AssessmentRow)
-_E = table(EntryRow)
+_C = table(ContentRow)
 _STATE: Final = frozenset(
     {
         "status",
@@ -30,7 +41,7 @@ _STATE: Final = frozenset(
         "recipient",
         "carried",
     }
-    | {"available_actions", "failed_step", "waiting_for"}
+    | {"available_actions", "failed_step", "waiting_for", "assignee", "decide_by", "approved_by"}
 )
 _ISSUED: Final = frozenset({Status.SENT, Status.VIEWED, Status.CHANGE_REQUESTED, Status.APPROVED, Status.BILLED})
 
@@ -49,7 +60,10 @@ async def save_records(s: AsyncSession, records: Sequence[InvoiceRecord]) -> Non
     dialect = connection.dialect.name
     for statement, rows in (
         (_upsert_state(dialect), [_state(record) for record in records]),
-        (_upsert_entry(dialect), [row for record in records for row in _entries(record)]),
+        (_upsert_placed(dialect, EntryRow), [row for record in records for row in _entries(record)]),
+        (_upsert_placed(dialect, TrailRow), [row for record in records for row in _trail(record)]),
+        (_upsert_placed(dialect, CallRow), [row for record in records for row in _calls(record)]),
+        (_upsert_content(dialect), [row for record in records for row in _contents(record)]),
         (_insert_new(dialect, DecisionRow), [row for record in records for row in _decisions(record)]),
         (_upsert_case(dialect), [row for record in records for row in _cases(record)]),
         (_state_fate(), [row for record in records for row in _fates(record)]),
@@ -64,6 +78,7 @@ def _state(record: InvoiceRecord) -> dict[str, Any]:
         "key": record.key,
         "status": record.status.value,
         "available_actions": list(record.available_actions),
+        "approved_by": list(record.approved_by),
         "sequence": record.sequence,
         "issued": record.status in _ISSUED,
         "updated_at": now(),
@@ -84,16 +99,24 @@ def _upsert_state(dialect: str) -> Any:
 
 
 @lru_cache
-def _upsert_entry(dialect: str) -> Any:
-    """A workflow task that did not complete is played again, perhaps with more in its inbox: what its second play
-    tells under a number replaces what the first one told."""
-    columns = [column.name for column in _E.columns]
-    statement = insert_for(dialect, EntryRow).values({name: bindparam(name) for name in columns})
+def _upsert_placed(dialect: str, model: type[SQLModel]) -> Any:
+    """What has a place in its invoice. A workflow task that did not complete is played again, perhaps with more in its
+    inbox: what its second play tells for a place replaces what the first one told."""
+    columns = [column.name for column in table(model).columns]
+    statement = insert_for(dialect, model).values({name: bindparam(name) for name in columns})
     changed = {name: statement.excluded[name] for name in columns if name not in {"key", "position"}}
     newest = select(_I.c.sequence).where(_I.c.key == bindparam("of")).scalar_subquery()
     return statement.on_conflict_do_update(
         index_elements=["key", "position"], set_=changed, where=newest <= bindparam("told_by")
     )
+
+
+@lru_cache
+def _upsert_content(dialect: str) -> Any:
+    """Told twice, when it comes to be and when it is issued: the second telling adds only that."""
+    statement = insert_for(dialect, ContentRow)
+    issued_at = func.coalesce(statement.excluded.issued_at, _C.c.issued_at)
+    return statement.on_conflict_do_update(index_elements=["key", "revision"], set_={"issued_at": issued_at})
 
 
 @lru_cache
@@ -118,16 +141,30 @@ def _state_fate() -> Any:
     return update(_V).where(_V.c.id == bindparam("event"), unsaid).values(values)
 
 
+def _placed(record: InvoiceRecord, position: int, values: dict[str, Any]) -> dict[str, Any]:
+    return {"key": record.key, "position": position, "of": record.key, "told_by": record.sequence, **values}
+
+
 def _entries(record: InvoiceRecord) -> list[dict[str, Any]]:
+    return [_placed(record, entry.number, entry.model_dump(exclude={"number"})) for entry in record.entries]
+
+
+def _trail(record: InvoiceRecord) -> list[dict[str, Any]]:
+    return [_placed(record, entry.position, entry.model_dump(exclude={"position"})) for entry in record.trail]
+
+
+def _calls(record: InvoiceRecord) -> list[dict[str, Any]]:
+    return [_placed(record, one.position, {"step": one.step, **one.call.model_dump()}) for one in record.calls]
+
+
+def _contents(record: InvoiceRecord) -> list[dict[str, Any]]:
     return [
         {
+            **content.model_dump(exclude={"commercial"}),
             "key": record.key,
-            "position": entry.number,
-            "of": record.key,
-            "told_by": record.sequence,
-            **entry.model_dump(exclude={"number"}),
+            "commercial": content.commercial.model_dump(mode="json") if content.commercial else None,
         }
-        for entry in record.entries
+        for content in record.contents
     ]
 
 

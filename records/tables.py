@@ -7,7 +7,7 @@ The shape is changed by a migration in records/migrations, and a test compares t
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, LargeBinary, Text, text
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, LargeBinary, Text, false, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -71,7 +71,10 @@ class CrmField(SQLModel, table=True):
 
 
 class IntentRow(SQLModel, table=True):
-    """What we mean to bill. `payload` is the intent as JSON text; `started_at` is empty until its workflow runs."""
+    """What we mean to bill. `payload` is the intent as JSON text; `started_at` is empty until its workflow runs.
+
+    `scope` names the project, deal or subscription that it comes from.
+    """
 
     __tablename__ = "intents"
     __table_args__ = (
@@ -83,11 +86,13 @@ class IntentRow(SQLModel, table=True):
         ),
         Index("ix_intents_created", "created_at", "key"),
         Index("ix_intents_customer", "customer_id", "created_at"),
+        Index("ix_intents_scope", "scope", "motion", "created_at"),
     )
 
     key: str = Field(primary_key=True, max_length=400)
     motion: str = Field(max_length=20)
     customer_id: str = Field(foreign_key="customers.id", max_length=100)
+    scope: str = Field(default="", max_length=200, sa_column_kwargs={"server_default": ""})
     payload_hash: str = Field(max_length=64)
     payload: str = Field(sa_type=Text)
     currency: str = Field(max_length=3)
@@ -99,11 +104,15 @@ class IntentRow(SQLModel, table=True):
 class InvoiceRow(SQLModel, table=True):
     """The state of one invoice as of `sequence`. `issued` stays true once the invoice was sent.
 
-    `seen_in` is the run of reconciliation that last saw it in the API's list.
+    `seen_in` is the run of reconciliation that last saw it in the API's list. While a person must decide, `assignee` is
+    whom it is put to, `decide_by` until when, `approved_by` who of two has said yes.
     """
 
     __tablename__ = "invoices"
-    __table_args__ = (Index("ix_invoices_status", "status"), Index("ix_invoices_external_id", "external_id"))
+    __table_args__ = (
+        Index("ix_invoices_status", "status", "decide_by", "key"),
+        Index("ix_invoices_external_id", "external_id"),
+    )
 
     key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
     sequence: int
@@ -120,6 +129,9 @@ class InvoiceRow(SQLModel, table=True):
     available_actions: list[str] = Field(default_factory=list, sa_type=JSON)
     failed_step: str | None = None
     waiting_for: str = Field(default="", sa_type=Text)
+    assignee: str = Field(default="", max_length=100, sa_column_kwargs={"server_default": ""})
+    decide_by: datetime | None = Field(default=None, sa_type=Utc)
+    approved_by: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs={"server_default": "[]"})
     issued: bool = False
     seen_in: str | None = Field(default=None, max_length=100)
     updated_at: datetime = Field(sa_type=Utc)
@@ -182,6 +194,60 @@ class CaseRow(SQLModel, table=True):
     proposed: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     status: str = Field(max_length=20)
     answer: str = Field(sa_type=Text)
+    remind_at: datetime | None = Field(default=None, sa_type=Utc)
+    warn_at: datetime | None = Field(default=None, sa_type=Utc)
+    first_response_at: datetime | None = Field(default=None, sa_type=Utc)
+    resolved_at: datetime | None = Field(default=None, sa_type=Utc)
+    resolved_by: str = Field(default="", max_length=100, sa_column_kwargs={"server_default": ""})
+    breached_at: datetime | None = Field(default=None, sa_type=Utc)
+    in_part: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+
+
+class TrailRow(SQLModel, table=True):
+    """One entry of an invoice's audit trail, chained to the one before it; see billing/trail.py."""
+
+    __tablename__ = "trail"
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    position: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=Utc)
+    kind: str = Field(max_length=50)
+    actor: str
+    body: dict[str, Any] = Field(sa_type=JSON)
+    prev: str = Field(max_length=64)
+    hash: str = Field(max_length=64)
+
+
+class CallRow(SQLModel, table=True):
+    """One call to an outside system that an answered step made."""
+
+    __tablename__ = "calls"
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    position: int = Field(primary_key=True)
+    step: str = Field(max_length=50)
+    at: datetime = Field(sa_type=Utc)
+    system: str = Field(max_length=40)
+    method: str = Field(max_length=10)
+    path: str = Field(sa_type=Text)
+    status: int
+    step_key: str = Field(max_length=255)
+    replayed: bool
+
+
+class ContentRow(SQLModel, table=True):
+    """The commercial content of one revision; `commercial` is empty where it is the intent's own."""
+
+    __tablename__ = "contents"
+
+    key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
+    revision: str = Field(primary_key=True, max_length=64)
+    version: int
+    total_minor: int = Field(sa_type=BigInteger)
+    made_at: datetime = Field(sa_type=Utc)
+    made_by: str
+    commercial: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    issued_at: datetime | None = Field(default=None, sa_type=Utc)
 
 
 class EventRow(SQLModel, table=True):

@@ -25,7 +25,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.decisions import Answer, Cancel, Decide, DecideChange, Retry
+from billing.decisions import Answer, Cancel, Decide, DecideChange, Delegate, Retry
 from billing.errors import BadInput, BillhookError, Conflict, Forbidden, NotFound, NotPossible, StaleRevision
 from billing.events import EventType, InvoiceEvent
 from billing.intent import Intent
@@ -220,6 +220,11 @@ async def closed_as(client: Client, key: str) -> str | None:
 async def decide(client: Client, key: str, wish: Decide) -> Answer:
     """Approve or reject. Raises the workflow's refusal, NoSuchWorkflow, NoAnswerYet, EngineUnreachable."""
     return await _ask(client, key, "decide", wish)
+
+
+async def delegate(client: Client, key: str, wish: Delegate) -> Answer:
+    """Put an open approval to another approver. Raises like `decide`."""
+    return await _ask(client, key, "delegate", wish)
 
 
 async def decide_change_request(client: Client, key: str, wish: DecideChange) -> Answer:

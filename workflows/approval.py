@@ -85,17 +85,18 @@ class Approval:
         except BadInput as error:
             asked.refusal = error
             return
-        refusal = await self._steps.ask(
+        verdict = await self._steps.ask(
             step.AUTHORIZE,
             step.Authorize(
                 key=self._state.key,
                 actor=wish.approver,
                 commercial=meant,
                 triggered_by=self._intent.source.triggered_by,
+                action=wish.action,
             ),
         )
-        if refusal.text:
-            asked.refusal = Forbidden(refusal.text)
+        if verdict.refusal:
+            asked.refusal = Forbidden(verdict.refusal)
         elif wish.revision != self._state.revision:
             asked.refusal = StaleRevision(wish.revision, self._state.revision)
         elif wish.action is Action.APPROVE:

@@ -12,6 +12,7 @@ ADDRESSES: Final = "addresses.env"
 # Apart from the secrets: whoever sources those must not point the next `up` at this one's own sandbox.
 WEBHOOK_SECRETS: Final = "BILLHOOK_WEBHOOK_SECRETS"
 API_KEY: Final = "BILLHOOK_JUPITER_API_KEY"
+SESSION_SECRET: Final = "BILLHOOK_SESSION_SECRET"  # noqa: S105 - a variable's name
 TOKEN: Final = "BILLHOOK_TOKEN"  # noqa: S105 - a variable's name
 API_URL: Final = "BILLHOOK_API_URL"
 
@@ -40,10 +41,14 @@ def write(data_dir: Path, values: Mapping[str, str], name: str = FILE_NAME) -> N
 
 
 def ensure(data_dir: Path) -> dict[str, str]:
-    """The file's variables, with a webhook secret and an API key made where they were missing."""
+    """The file's variables, with the webhook secret, the API key and the desk's secret made where they were missing."""
     data_dir.mkdir(parents=True, exist_ok=True)
     known = read(data_dir)
-    made = {WEBHOOK_SECRETS: _webhook_secret(), API_KEY: f"jk_live_{secrets.token_hex(16)}"}
+    made = {
+        WEBHOOK_SECRETS: _webhook_secret(),
+        API_KEY: f"jk_live_{secrets.token_hex(16)}",
+        SESSION_SECRET: secrets.token_urlsafe(32),
+    }
     values = {**made, **{name: value for name, value in known.items() if value}}
     if values != known:
         write(data_dir, values)

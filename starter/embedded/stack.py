@@ -88,7 +88,12 @@ class Stack:
 
     def addresses(self) -> list[str]:
         """What a person opens, a line each."""
-        found = {"API": f"{self.api_url}/docs", "Temporal": self.temporal_address, "sandbox": self.jupiter_url}
+        found = {
+            "desk": f"{self.api_url}/desk",
+            "API": f"{self.api_url}/docs",
+            "Temporal": self.temporal_address,
+            "sandbox": self.jupiter_url,
+        }
         if not self.outside.temporal:
             found["Temporal"] = self.ui_url
         if self.outside.jupiter:
@@ -100,7 +105,9 @@ class Stack:
     @property
     def environment(self) -> dict[str, str]:
         """What the worker and the API are told."""
+        ui = {} if self.outside.temporal else {"BILLHOOK_TEMPORAL_UI_URL": self.ui_url}
         return {
+            **ui,
             **{name: value for name, value in self.secrets.items() if name.startswith("BILLHOOK_")},
             "BILLHOOK_DATA_DIR": str(self.data_dir),
             "BILLHOOK_JUPITER_URL": self.jupiter_url,

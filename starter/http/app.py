@@ -7,8 +7,9 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from records.session import Database
-from settings import Settings
+from settings import Settings, load_policy
 from starter.client import ClientFactory, Engine
+from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http import problems
 from starter.http.auth import SCHEME
@@ -26,14 +27,27 @@ _ABOUT: Final = (
 
 
 def create_app(settings: Settings, database: Database, client_factory: ClientFactory) -> FastAPI:
-    """The API over `database`, which stays the caller's to upgrade and close. Temporal is reached when first needed."""
+    """The API over `database`, which stays the caller's to upgrade and close. Temporal is reached when first needed.
+
+    Raises BadInput where the policy that the settings name cannot be used.
+    """
     metrics = Metrics()
     engine = Engine(client_factory)
     door = Door(database)
     dispatcher = Dispatcher(database, engine, settings.task_queue, watcher=metrics, door_is_late=lambda: door.is_late)
     verifier = Verifier(settings.webhook_secret_list)
     app = FastAPI(title="Billhook", version=VERSION, description=_ABOUT, lifespan=_lifespan, redirect_slashes=False)
-    app.state.parts = Parts(settings, database, engine, dispatcher, verifier, door, metrics)
+    app.state.parts = Parts(
+        settings=settings,
+        database=database,
+        engine=engine,
+        deciding=Deciding(database, engine),
+        policy=load_policy(settings),
+        dispatcher=dispatcher,
+        verifier=verifier,
+        door=door,
+        metrics=metrics,
+    )
     for module in (webhooks, triggers, invoices, queues, customers, health):
         app.include_router(module.router)
     problems.install(app)

@@ -5,9 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from billing.policy import Policy
 from records.session import Database
 from settings import Settings
 from starter.client import Engine
+from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http.metrics import Metrics
 from starter.intake import Door, Verifier
@@ -20,6 +22,8 @@ class Parts:
     settings: Settings
     database: Database
     engine: Engine
+    deciding: Deciding
+    policy: Policy
     dispatcher: Dispatcher
     verifier: Verifier
     door: Door

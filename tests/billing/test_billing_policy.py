@@ -119,14 +119,14 @@ def test_an_open_approval_is_reminded_escalated_and_expires_in_business_hours() 
 
 def test_a_step_of_no_hours_is_left_out() -> None:
     policy = Policy.parse(
-        "[approval]\nremind_after_hours = 0\n[follow_up]\nafter_days = 0\n[cases]\nremind_after_hours = 0"
+        "[approval]\nremind_after_hours = 0\n[follow_up]\nafter_days = 0\n[cases]\nwarn_before_hours = 0"
     )
     found = of(policy, usd("25000.01"))
     assert found.remind_at is None
     assert found.escalate_at is not None
     assert found.follow_up_after is None
     assert found.follow_up_at(NOW) is None
-    assert found.case_times(NOW).remind_at is None
+    assert found.case_times(NOW).warn_at is None
 
 
 def test_a_case_is_due_in_business_hours_and_a_follow_up_waits_for_an_hour_when_people_work() -> None:

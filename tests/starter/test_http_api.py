@@ -28,6 +28,7 @@ GUARDED = [
     ("GET", "/invoices/invoice:p:m"),
     ("POST", "/invoices/invoice:p:m/decision"),
     ("POST", "/invoices/invoice:p:m/change-requests/cr_1/decision"),
+    ("POST", "/invoices/invoice:p:m/delegate"),
     ("POST", "/invoices/invoice:p:m/cancel"),
     ("POST", "/invoices/invoice:p:m/retry"),
     ("GET", "/approvals"),

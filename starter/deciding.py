@@ -1,0 +1,150 @@
+"""What people decide, whichever way they say it: the HTTP API, the desk and agents ask through here and nowhere else.
+
+A wish is read, sent to the invoice's workflow as an update, and answered by it: the workflow has the last word. Who
+asks is a name that the face has already admitted; whether he may decide this is checked in the workflow, once for all.
+"""
+
+from collections.abc import Awaitable
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Retry
+from billing.errors import Conflict, NotFound, NotPossible
+from billing.intent import Patch
+from billing.motions import PatchBody
+from billing.record import Status
+from records import invoices
+from records.session import Database
+from records.views import InvoiceView
+from starter import client as temporal
+from starter.client import Engine, NoSuchWorkflow
+
+Words = Annotated[str, Field(max_length=4000)]
+
+
+class _Wish(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DecisionBody(_Wish):
+    """`revision` is the one that you saw; a patch edits the draft and is approved with it."""
+
+    action: Literal["approve", "reject"]
+    revision: Annotated[str, Field(min_length=1, max_length=64)]
+    note: Words = ""
+    patch: PatchBody | None = None
+
+
+class ChangeDecisionBody(_Wish):
+    """Take the case, accept it with the edit that makes the next version, or decline it with words to the recipient.
+
+    Accepted without a patch, the next version is what the recipient proposed; `parts` names the proposed fields that
+    are accepted where not all of them are.
+    """
+
+    action: Literal["accept", "decline", "take"]
+    note: Words = ""
+    patch: PatchBody | None = None
+    parts: list[str] | None = None
+
+
+class DelegateBody(_Wish):
+    """`to` is the name of the approver who is to decide."""
+
+    to: Annotated[str, Field(min_length=1, max_length=100)]
+    note: Words = ""
+
+
+class CancelBody(_Wish):
+    """Why; it goes on the record."""
+
+    reason: Words
+
+
+class RetryBody(_Wish):
+    """Resume a parked invoice, with an edit if need be; `abandon` gives it up instead."""
+
+    reason: Words = ""
+    patch: PatchBody | None = None
+    abandon: bool = False
+
+
+_CASE_ACTIONS = {"accept": Action.ACCEPT_CHANGE, "decline": Action.DECLINE_CHANGE, "take": Action.TAKE_CHANGE}
+
+
+class Deciding:
+    """Every method raises NotFound, the workflow's refusal, Conflict, NoAnswerYet or EngineUnreachable."""
+
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self._database = database
+        self._engine = engine
+
+    async def decide(self, key: str, actor: str, body: DecisionBody) -> Answer:
+        """A decision on another revision than the present one raises StaleRevision, which names the present one."""
+        view = await self.view(key)
+        wish = Decide(
+            action=Action(body.action),
+            approver=actor,
+            revision=body.revision,
+            note=body.note,
+            patch=_patch(body.patch, view),
+        )
+        client = await self._engine.client()
+        return await self._asked(key, wish.action, temporal.decide(client, key, wish))
+
+    async def delegate(self, key: str, actor: str, body: DelegateBody) -> Answer:
+        """Put an open approval to somebody else."""
+        await self.view(key)
+        wish = Delegate(actor=actor, to=body.to, note=body.note)
+        client = await self._engine.client()
+        return await self._asked(key, Action.DELEGATE, temporal.delegate(client, key, wish))
+
+    async def answer_case(self, key: str, case_id: str, actor: str, body: ChangeDecisionBody) -> Answer:
+        """Take, accept or decline a change request."""
+        view = await self.view(key)
+        action = _CASE_ACTIONS[body.action]
+        patch = _patch(body.patch, view)
+        wish = DecideChange(action=action, case_id=case_id, actor=actor, note=body.note, patch=patch)
+        client = await self._engine.client()
+        return await self._asked(key, action, temporal.decide_change_request(client, key, wish))
+
+    async def cancel(self, key: str, actor: str, body: CancelBody) -> Answer:
+        """Discard the draft or void the invoice."""
+        await self.view(key)
+        wish = Cancel(actor=actor, reason=body.reason)
+        client = await self._engine.client()
+        return await self._asked(key, Action.CANCEL, temporal.cancel(client, key, wish))
+
+    async def retry(self, key: str, actor: str, body: RetryBody) -> Answer:
+        """Resume or abandon a parked invoice."""
+        view = await self.view(key)
+        wish = Retry(actor=actor, reason=body.reason, patch=_patch(body.patch, view), abandon=body.abandon)
+        action = Action.ABANDON if body.abandon else Action.RETRY
+        client = await self._engine.client()
+        return await self._asked(key, action, temporal.retry(client, key, wish))
+
+    async def view(self, key: str) -> InvoiceView:
+        """The invoice as our records tell it. Raises NotFound."""
+        async with self._database.session() as session:
+            view = await invoices.get_view(session, key)
+        if view is None:
+            raise NotFound(f"no invoice {key!r}", next_step="the keys are listed by GET /invoices")
+        return view
+
+    async def _asked(self, key: str, action: Action, update: Awaitable[Answer]) -> Answer:
+        """The workflow's answer; where none runs, what our records say of why."""
+        try:
+            return await update
+        except NoSuchWorkflow as error:
+            view = await self.view(key)
+            if Status(view.status).is_end or view.status == Status.DRAFTING:
+                raise NotPossible(action.value, view.status, ", ".join(view.available_actions) or "nothing") from error
+            raise Conflict(
+                f"no workflow runs for {key}, though it is {view.status}",
+                next_step="look for it in the Temporal UI; it was terminated there, or belongs to another namespace",
+            ) from error
+
+
+def _patch(body: PatchBody | None, view: InvoiceView) -> Patch | None:
+    return None if body is None else body.to_patch(view.currency)
