@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from billing.errors import BadInput
 from billing.money import Money
-from connectors.jupiter_bodies import from_wire
+from billing.provider import from_wire
 
 OUR_DOOR: Final = "/webhooks/jupiter"
 # Other endpoints may be subscribed at the API; only what was answered at this path was answered by us.

@@ -64,7 +64,8 @@ class Delegate(_Frozen):
 class DecideChange(_Frozen):
     """Update and signal `decide_change_request`: take the case, accept it or decline it with an answer.
 
-    To accept with a `patch` is to make the next version of it; without one it is made of what the recipient proposed.
+    To accept with a `patch` is to make the next version of it; without one it is made of what the recipient proposed,
+    or of the proposed `parts` alone (`billing/proposals.py` names them).
     """
 
     action: Action
@@ -72,6 +73,7 @@ class DecideChange(_Frozen):
     actor: str
     note: str = ""
     patch: Patch | None = None
+    parts: tuple[str, ...] | None = None
 
 
 class Cancel(_Frozen):

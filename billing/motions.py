@@ -29,7 +29,8 @@ from billing.intent import (
 from billing.money import Money, decimals_of, parse_decimal
 
 _DATED: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MAX_LINES: Final = 500
+MAX_LINES: Final = 500
+MAX_TEXT: Final = 2000
 _PRICE_DECIMALS: Final = 8
 # Finer than any published unit price; a price in sub-cents is allowed, a fixed amount in them is not.
 
@@ -44,7 +45,7 @@ def _rfc3339(value: object) -> object:
 
 
 Id = Annotated[str, Field(pattern=f"^{keys.ID_PATTERN}$")]
-Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
 # A NUL is text to JSON and none to PostgreSQL.
 Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 Day = Annotated[date, BeforeValidator(_rfc3339)]
@@ -90,7 +91,7 @@ class LineBody(_Body):
 class PatchBody(_Body):
     """An edit by a person: the same spelling as a trigger's."""
 
-    line_items: Annotated[list[LineBody], Field(max_length=_MAX_LINES)] | None = None
+    line_items: Annotated[list[LineBody], Field(max_length=MAX_LINES)] | None = None
     discount: DiscountBody | None = None
     payment_terms: PaymentTerms | None = None
     due_date: Day | None = None
@@ -160,7 +161,7 @@ class ProjectTrigger(_Trigger):
     """A job runner finished a project."""
 
     project_id: Id
-    line_items: Annotated[list[LineBody], Field(max_length=_MAX_LINES)]
+    line_items: Annotated[list[LineBody], Field(max_length=MAX_LINES)]
 
     def to_intent(self, triggered_by: str = "") -> Intent:
         """Raises BadInput naming the field."""
@@ -172,7 +173,7 @@ class QuoteTrigger(_Trigger):
     """A CRM says that a quote was signed or a deal won."""
 
     quote_id: Id
-    line_items: Annotated[list[LineBody], Field(max_length=_MAX_LINES)]
+    line_items: Annotated[list[LineBody], Field(max_length=MAX_LINES)]
 
     def to_intent(self, triggered_by: str = "") -> Intent:
         """Raises BadInput naming the field."""
@@ -205,7 +206,7 @@ class UsageTrigger(_Trigger):
 
     subscription_id: Id
     period: str
-    line_items: Annotated[list[LineBody], Field(max_length=_MAX_LINES)]
+    line_items: Annotated[list[LineBody], Field(max_length=MAX_LINES)]
 
     def to_intent(self, triggered_by: str = "") -> Intent:
         """Raises BadInput naming the field."""

@@ -11,8 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from billing.errors import BadInput
 from billing.money import MAX_MINOR
 from billing.ownership import RECIPIENT_FIELDS
+from billing.provider import from_wire
 from connectors.http import BadAnswer
-from connectors.jupiter_bodies import from_wire
 from connectors.jupiter_wire import Wire
 from connectors.ports import RemoteInvoice, SurveyPage
 

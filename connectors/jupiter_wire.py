@@ -42,9 +42,6 @@ OURS: Final = MappingProxyType(
     }
 )
 
-PROVIDER_DECIMALS: Final = MappingProxyType[str, int]({})
-# Currencies whose minor unit at this API is not ISO 4217's; providers differ, this one is taken to follow ISO.
-
 
 @dataclass(frozen=True)
 class Wire:

@@ -39,14 +39,14 @@ class DecisionBody(_Wish):
 class ChangeDecisionBody(_Wish):
     """Take the case, accept it with the edit that makes the next version, or decline it with words to the recipient.
 
-    Accepted without a patch, the next version is what the recipient proposed; `parts` names the proposed fields that
-    are accepted where not all of them are.
+    Accepted without a patch, the next version is what the recipient proposed; `parts` (of line_items, discount,
+    payment_terms, due_date) names what is accepted where that is not all of it.
     """
 
     action: Literal["accept", "decline", "take"]
     note: Words = ""
     patch: PatchBody | None = None
-    parts: list[str] | None = None
+    parts: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=20)] | None = None
 
 
 class DelegateBody(_Wish):
@@ -104,8 +104,14 @@ class Deciding:
         """Take, accept or decline a change request."""
         view = await self.view(key)
         action = _CASE_ACTIONS[body.action]
-        patch = _patch(body.patch, view)
-        wish = DecideChange(action=action, case_id=case_id, actor=actor, note=body.note, patch=patch)
+        wish = DecideChange(
+            action=action,
+            case_id=case_id,
+            actor=actor,
+            note=body.note,
+            patch=_patch(body.patch, view),
+            parts=None if body.parts is None else tuple(body.parts),
+        )
         client = await self._engine.client()
         return await self._asked(key, action, temporal.decide_change_request(client, key, wish))
 

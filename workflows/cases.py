@@ -2,6 +2,7 @@
 
 from billing.cases import case_words, open_case
 from billing.lifecycle import Lifecycle
+from billing.proposals import is_in_part
 from workflows.state import InvoiceState
 from workflows.steps import Steps
 
@@ -27,7 +28,9 @@ def close_cases(state: InvoiceState, version: int) -> None:
     """Version `version` stands at the API: it answers the request that it was made for, and ends those before it."""
     for case in state.open_cases:
         if case.id == state.answering_case:
-            state.cases[case.id] = case.model_copy(update={"status": "accepted"})
+            before = state.issued_commercial or state.commercial
+            in_part = is_in_part(before, case.proposed, state.commercial)
+            state.cases[case.id] = case.model_copy(update={"status": "accepted", "in_part": in_part})
         elif case.version < version:
             state.cases[case.id] = case.model_copy(update={"status": "superseded"})
     state.answering_case = None

@@ -17,6 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.errors import BadInput, BillhookError, NotPossible, StaleRevision
     from billing.events import InvoiceEvent
     from billing.late import late_words
+    from billing.proposals import accepted
     from billing.record import InvoiceRecord, Status
     from workflows.amendments import Amendments
     from workflows.approval import Approval
@@ -249,11 +250,10 @@ class InvoiceWorkflow:
             raise as_failure(NotPossible(wish.action.value, "being decided by somebody else this moment"))
         if wish.case_id not in {case.id for case in self._state.open_cases}:
             raise as_failure(BadInput("id", f"no open change request {wish.case_id!r}", "see `billhook cases list`"))
-        if wish.action is Action.ACCEPT_CHANGE and wish.patch is None:
-            raise as_failure(BadInput("patch", "an accepted change needs the new content", "send what changes"))
         if wish.action is Action.DECLINE_CHANGE and not wish.note.strip():
             raise as_failure(BadInput("note", "a declined change needs an answer", "say why; the recipient reads it"))
-        self._check_patch(wish)
+        if wish.action is Action.ACCEPT_CHANGE:
+            self._check_acceptance(wish)
 
     @workflow.update(description="Cancel: a draft is discarded, an issued invoice is voided")
     async def cancel(self, wish: Cancel) -> Answer:
@@ -283,8 +283,15 @@ class InvoiceWorkflow:
             words = ", ".join(open_now) or "nothing"
             raise as_failure(NotPossible(action.value, self._state.status.value, words))
 
-    def _check_patch(self, wish: Decide | DecideChange) -> None:
+    def _check_patch(self, wish: Decide) -> None:
         try:
             self._state.commercial.patched(wish.patch)
+        except BillhookError as error:
+            raise as_failure(error) from error
+
+    def _check_acceptance(self, wish: DecideChange) -> None:
+        present, proposed = self._state.commercial, self._state.cases[wish.case_id].proposed
+        try:
+            present.patched(accepted(present, proposed, wish.patch, wish.parts))
         except BillhookError as error:
             raise as_failure(error) from error

@@ -7,6 +7,7 @@ from billing.decisions import Action, DecideChange
 from billing.errors import BadInput, NotPossible
 from billing.intent import Intent
 from billing.lifecycle import Lifecycle
+from billing.proposals import accepted
 from billing.record import Status
 from workflows.alarm import Alarm
 from workflows.amendments import Amendments
@@ -113,9 +114,11 @@ class RecipientWatch:
 
     def _accept(self, asked: Asked[DecideChange]) -> None:
         """Makes the next version's content; it is assessed, decided and issued like the first."""
-        seen = self._state.revision
+        seen, wish = self._state.revision, asked.wish
+        proposed = self._state.cases[wish.case_id].proposed
         try:
-            self._state.commercial = self._state.commercial.patched(asked.wish.patch)
+            patch = accepted(self._state.commercial, proposed, wish.patch, wish.parts)
+            self._state.commercial = self._state.commercial.patched(patch)
         except BadInput as error:
             asked.refusal = error
             return

@@ -1,0 +1,108 @@
+"""Text that somebody outside wrote, made fit to be shown: the one home for terminal, mail, page, log and Temporal UI.
+
+A recipient's message may hold anything: HTML, escape sequences, text that turns the reading direction, instructions to
+a program that reads it. Markup is the template's to escape; what is taken away here is what no escaping helps against,
+because a person cannot see it: control characters, and format characters that hide or reorder what stands beside them.
+What is left is plain text, word for word. No function here raises.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any, Final
+
+LINE_LIMIT: Final = 500
+# About as much as a table or a subject can hold.
+TEXT_LIMIT: Final = 5_000
+# What the invoicing API takes as a message; more is shown shortened, and kept whole in our records.
+_CUT: Final = " [...]"
+_FAR: Final = 4
+_BREAKS: Final = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_MANY_BREAKS: Final = re.compile(r"\n{3,}")
+_JOINERS: Final = frozenset("\u200c\u200d")
+_UNSEEN: Final = frozenset({"Cf", "Cs", "Co", "Cn"})
+# Format characters (bidi overrides, zero-width, tags), halves of surrogate pairs, private use, unassigned.
+_UNSEEN_LETTERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Letters and a symbol by category, and blank all the same.
+_FORMULA: Final = re.compile(r"\s*[=+\-@\t\r]")
+_NUMBER: Final = re.compile(r"[+-]?[0-9][0-9.,]*|-")
+
+
+def one_line(value: object, limit: int = LINE_LIMIT) -> str:
+    """`value` as one line of at most `limit` characters: for a cell, a subject, a sentence of ours."""
+    text, more = _looked_at(value, limit)
+    return _cut(" ".join(_visible(text.replace("\n", " ")).split()), limit, more=more)
+
+
+def plain(value: object, limit: int = TEXT_LIMIT) -> str:
+    """`value` with its line breaks, at most one empty line after another: where a block of text has its own place."""
+    text, more = _looked_at(value, limit)
+    lines = "\n".join(_visible(line).rstrip() for line in text.split("\n"))
+    return _cut(_MANY_BREAKS.sub("\n\n", lines).strip("\n"), limit, more=more)
+
+
+def quoted(value: object, limit: int = TEXT_LIMIT) -> str:
+    """`value` as a mail quotes it: no line of it can pass for one of ours."""
+    return "\n".join(f"> {line}".rstrip() for line in plain(value, limit).split("\n"))
+
+
+def in_markdown(value: object, limit: int = LINE_LIMIT) -> str:
+    """`value` as a code span of Markdown: nothing in it acts as markup, nor becomes a link."""
+    words = one_line(value, limit).replace("`", "'")
+    return f"`{words}`" if words else ""
+
+
+def no_formula(text: str) -> str:
+    """A table's cell that a spreadsheet takes for text: https://owasp.org/www-community/attacks/CSV_Injection.
+
+    Plain numbers and a lone dash stay as they are.
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+FILTERS: Final[dict[str, Callable[..., str]]] = {"one_line": one_line, "plain": plain, "quoted": quoted}
+"""For `Environment.filters` of Jinja; autoescape still escapes what they answer."""
+
+
+def finalize(value: Any) -> Any:
+    """For Jinja's `finalize`: no text reaches a template's output unseen, whoever wrote the template.
+
+    Markup that a template made itself passes; it was plain before it was escaped.
+    """
+    return plain(value) if type(value) is str else value
+
+
+def _looked_at(value: object, limit: int) -> tuple[str, bool]:
+    """The text with one kind of line break, and whether there is more, so far over the limit that nobody looks."""
+    text = value if isinstance(value, str) else str(value)
+    head = text[: _FAR * limit]
+    return _BREAKS.sub("\n", head), len(head) < len(text)
+
+
+def _visible(line: str) -> str:
+    if line.isascii() and line.isprintable():
+        return line
+    return "".join(_seen(line, at, one) for at, one in enumerate(line))
+
+
+def _seen(line: str, at: int, one: str) -> str:
+    """`one`, a space in the place of a control character, nothing in the place of what nobody sees."""
+    if one.isascii():
+        return one if one.isprintable() else " "
+    if one in _JOINERS:
+        return one if _joins(line[at - 1 : at]) and _joins(line[at + 1 : at + 2]) else ""
+    category = unicodedata.category(one)
+    if category in _UNSEEN or one in _UNSEEN_LETTERS:
+        return ""
+    return " " if category == "Cc" or category.startswith("Z") else one
+
+
+def _joins(neighbour: str) -> bool:
+    """Joiners spell words in some scripts and make one emoji of several (RFC 5892, appendix A): there they stay."""
+    return bool(neighbour) and not neighbour.isascii() and unicodedata.category(neighbour)[0] in "LMS"
+
+
+def _cut(text: str, limit: int, *, more: bool) -> str:
+    if len(text) <= limit and not more:
+        return text
+    return text[: limit - len(_CUT)].rstrip() + _CUT
