@@ -57,6 +57,7 @@ class Time:
     def __init__(self, environment: WorkflowEnvironment, jupiter: httpx.AsyncClient) -> None:
         self._environment, self._jupiter = environment, jupiter
         self._lock = asyncio.Lock()
+        self._sleeping: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
@@ -67,6 +68,9 @@ class Time:
             flow.cancel()
             with suppress(asyncio.CancelledError):
                 await flow
+            if self._sleeping is not None:
+                # The world ends with it.
+                self._sleeping.cancel()
 
     async def _flow(self) -> None:
         while True:
@@ -74,10 +78,18 @@ class Time:
             await asyncio.sleep(BREATH_S)
 
     async def _sleep(self, span: timedelta) -> None:
-        """The server lets time pass only while no task is under way; when it took too long, it is asked again."""
+        """The server lets time pass only while no task is under way; what takes too long goes on beside the rest.
+
+        Never cancelled: a sleep that its caller gives up leaves the server's lock on time held, and each such sleep one
+        more, until time no longer leaps at all.
+        """
         async with self._lock:
-            with suppress(RPCError, TimeoutError):
-                await asyncio.wait_for(self._environment.sleep(span), SLEEP_S)
+            sleeping = self._sleeping or asyncio.create_task(self._environment.sleep(span))
+            done, _ = await asyncio.wait({sleeping}, timeout=SLEEP_S)
+            self._sleeping = None if done else sleeping
+            if done:
+                with suppress(RPCError):
+                    sleeping.result()
 
     async def leap(self, days: int, skew: timedelta) -> None:
         """The API's clock follows, `skew` off."""
@@ -175,10 +187,15 @@ class Year:
 
     async def audited(self) -> None:
         """The auditor over all books, and what it cannot know: that every trigger has its one invoice."""
-        seen = {one["key"]: one["status"] for one in await self._invoices()}
+        found = await self._invoices()
+        seen = {one["key"]: one["status"] for one in found}
         self.violations += [f"{key}: triggered, and there is no invoice" for key in self.keys - seen.keys()]
         self.violations += [f"{key}: nobody triggered it" for key in seen.keys() - self.keys]
-        self.violations += [f"{key}: still {status} at the end" for key, status in seen.items() if status not in ENDS]
+        self.violations += [
+            f"{one['key']}: still {one['status']} at the end: {one['waiting_for']}"
+            for one in found
+            if one["status"] not in ENDS
+        ]
         sources = Sources(
             self.stack.database,
             truth=await self.stack.truth(),
