@@ -1,6 +1,7 @@
-"""What happens around every activity: the record that rides on it is saved first, and its failures are classified.
+"""What happens around every activity: the record that rides on it is saved first, the calls that it made to outside
+systems are put on its answer, and its failures are classified.
 
-The one place for both, so that activities themselves stay a call and an answer.
+The one place for all three, so that activities themselves stay a call and an answer.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ from temporalio.worker import (
 )
 
 from activities.classify import classify
-from activities.signatures import Request
+from activities.signatures import Done, Request
 from billing.record import InvoiceRecord
+from connectors.noted import noting
 from records import invoices
 from records.group import GroupCommit
 from records.session import Database
@@ -51,13 +53,15 @@ class _Recording(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         try:
             await self._save(input)
-            return await super().execute_activity(input)
+            with noting() as calls:
+                answer = await super().execute_activity(input)
         except Exception as error:
             found = classify(error)
             if found is error:
                 # An error that is its own cause cannot be told to the server.
                 raise
             raise found from error
+        return answer.model_copy(update={"calls": tuple(calls)}) if isinstance(answer, Done) else answer
 
     async def _save(self, input: ExecuteActivityInput) -> None:  # noqa: A002 - the SDK's name
         request = input.args[0] if input.args else None

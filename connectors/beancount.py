@@ -18,10 +18,12 @@ from typing import IO, Final
 
 from billing.errors import Conflict
 from connectors.beancount_text import BEGIN, END, HEADER, digest, directives, transaction
+from connectors.noted import note
 from connectors.ports import Posting
 
 _BEGUN: Final = re.compile(rf"{BEGIN} (\S+) ([0-9a-f]+)\n")
 _OPENED: Final = re.compile(r"\d{4}-\d\d-\d\d (?:open|commodity) (\S+)")
+_SYSTEM: Final = "accounting"
 _MARK: Final = 64
 # Bytes before our place in the file that must still be there, else somebody rewrote it and it is read anew.
 
@@ -59,9 +61,11 @@ class BeancountJournal:
 
     async def post(self, posting: Posting) -> None:
         """One transaction per key, on disk when this returns. Raises PostedDifferently, OSError."""
-        await asyncio.to_thread(self._post, posting)
+        stood = await asyncio.to_thread(self._post, posting)
+        note(_SYSTEM, "POST", "/journal", step_key=posting.key, replayed=stood)
 
-    def _post(self, posting: Posting) -> None:
+    def _post(self, posting: Posting) -> bool:
+        """Whether it stood there already."""
         with self._locked() as journal:
             self._catch_up(journal)
             standing = self._known.keys.get(posting.key)
@@ -69,6 +73,7 @@ class BeancountJournal:
                 self._append(journal, posting)
             elif standing != digest(posting):
                 raise PostedDifferently(posting.key)
+        return standing is not None
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:

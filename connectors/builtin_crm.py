@@ -1,10 +1,13 @@
 """The CRM for those who have none: it lives in our own records and behaves as an outside one would."""
 
-from typing import Any
+from typing import Any, Final
 
 from billing.money import Money
+from connectors.noted import note
 from records import deals
 from records.session import Database
+
+_SYSTEM: Final = "crm"
 
 
 class BuiltinCrm:
@@ -17,8 +20,10 @@ class BuiltinCrm:
         """The customer's fields as recipients gave them."""
         async with self._database.transaction() as session:
             await deals.update_fields(session, customer_id, fields, step_key)
+        note(_SYSTEM, "UPDATE", f"/customers/{customer_id}", step_key=step_key)
 
     async def mark_billed(self, deal_id: str, customer_id: str, key: str, total: Money, *, step_key: str) -> None:
         """This invoice of the deal is billed; (deal, key) is unique, so a repeat under any step key is one."""
         async with self._database.transaction() as session:
             await deals.mark_billed(session, deal_id, customer_id, key, total)
+        note(_SYSTEM, "BILLED", f"/deals/{deal_id}", step_key=step_key)

@@ -2,6 +2,8 @@
 
 CallFailed   the call did not succeed: a status, or nothing heard at all
 BadAnswer    it succeeded and the answer makes no sense; asking again will not help
+
+Whatever was answered is noted (connectors/noted.py) for the timeline and the dossier of the invoice.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -9,6 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
+
+from connectors.noted import note
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0, pool=5.0)
 # Under the activities' start-to-close of 30 s, so that the cause shows as ours and not as a lost worker.
@@ -19,6 +23,8 @@ MAX_ANSWER: Final = 4 * 1024 * 1024
 _EXCERPT: Final = 300
 _UNREACHED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _OK: Final = range(200, 300)
+_REPLAYED: Final = "idempotent-replayed"
+# "true" where the answer is the one that this Idempotency-Key got before.
 
 
 class CallFailed(Exception):
@@ -70,18 +76,28 @@ async def call(
     method: str,
     url: str,
     *,
+    system: str,
     headers: dict[str, str],
     params: dict[str, Any] | None = None,
     json: Any = None,
+    step_key: str = "",
+    shown: str = "",
 ) -> bytes:
-    """The body of a 2xx answer. Raises CallFailed, BadAnswer for a body over MAX_ANSWER; neither shows a header."""
-    words = f"{method} {httpx.URL(url).path}"
+    """The body of a 2xx answer. Raises CallFailed, BadAnswer for a body over MAX_ANSWER; neither shows a header.
+
+    `system` and `step_key` are noted with the call. Where the URL's path holds a secret, `shown` is told instead of it,
+    in the note and in every failure.
+    """
+    path = shown or httpx.URL(url).path
+    words = f"{method} {path}"
     try:
         async with client.stream(method, url, headers=headers, params=params, json=json) as response:
             body = await _read(response, words)
     except httpx.HTTPError as error:
         reached = not isinstance(error, _UNREACHED)
         raise CallFailed(words, reached=reached, excerpt=type(error).__name__) from error
+    replayed = response.headers.get(_REPLAYED, "").lower() == "true"
+    note(system, method, path, response.status_code, step_key=step_key, replayed=replayed)
     if response.status_code not in _OK:
         raise _refusal(words, response, body)
     return body

@@ -22,7 +22,9 @@ from connectors.ports import Recipient, RemoteInvoice, SurveyPage
 _NOT_FOUND: Final = 404
 _NOT_TOLD: Final = frozenset({401, 403, 404, 405, 406})
 _PAGE: Final = 100
-_PAGE_WORDS: Final = "GET the recipient's page"
+_THE_PAGE: Final = "the recipient's page"
+# Whoever knows its path can approve the invoice: it must not get into a log or a record.
+_SYSTEM: Final = "jupiter"
 
 
 class Jupiter:
@@ -83,9 +85,7 @@ class Jupiter:
     async def discard(self, external_id: str) -> None:
         """Throw a draft away; one that is gone already is thrown away."""
         try:
-            await call(
-                self._client, "DELETE", self._url + self._wire.path("invoice", id=external_id), headers=self._headers()
-            )
+            await self._call("DELETE", self._wire.path("invoice", id=external_id))
         except CallFailed as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -143,7 +143,7 @@ class Jupiter:
 
     async def _versions(self, invoice: RemoteInvoice) -> tuple[RemoteVersion, ...]:
         path = self._wire.path("versions", id=invoice.external_id)
-        found = await self._if_told(path, None, self._headers())
+        found = await self._if_told(path)
         return () if found is None else read_versions(f"GET {path}", found)
 
     async def _requests(self, invoice: RemoteInvoice) -> tuple[RemoteRequest, ...] | None:
@@ -153,31 +153,37 @@ class Jupiter:
         path = self._wire.page(token)
         # Without our key: a page needs none, and at a real provider another host may serve it.
         params = {self._wire["query.preview"]: "1"}
+        headers = {"Accept": "application/json"}
         try:
-            found = await self._if_told(path, params, {"Accept": "application/json"})
-            return None if found is None else read_requests(_PAGE_WORDS, found)
+            found = await self._if_told(path, params=params, headers=headers, shown=_THE_PAGE)
+            return None if found is None else read_requests(f"GET {_THE_PAGE}", found)
         except BadAnswer:
             return None
         except CallFailed as error:
-            # Whoever knows the path can approve the invoice: it must not get into a log.
-            raise CallFailed(_PAGE_WORDS, status=error.status, retry_after=error.retry_after) from None
+            # What the other side said of it, and what httpx did, may repeat the path.
+            raise CallFailed(f"GET {_THE_PAGE}", status=error.status, retry_after=error.retry_after) from None
 
-    async def _if_told(self, path: str, params: dict[str, Any] | None, headers: dict[str, str]) -> bytes | None:
+    async def _if_told(self, path: str, **how: Any) -> bytes | None:
         """The body; None where the API has no such thing for us."""
         try:
-            return await call(self._client, "GET", self._url + path, headers=headers, params=params)
+            return await self._call("GET", path, **how)
         except CallFailed as error:
             if error.status in _NOT_TOLD:
                 return None
             raise
 
     async def _read(self, path: str, params: dict[str, Any] | None = None) -> bytes:
-        return await call(self._client, "GET", self._url + path, headers=self._headers(), params=params)
+        return await self._call("GET", path, params=params)
 
     async def _write(self, method: str, path: str, body: dict[str, Any], step_key: str) -> RemoteInvoice:
         headers = {**self._headers(), self._wire["header.idempotency"]: step_key}
-        answer = await call(self._client, method, self._url + path, headers=headers, json=body)
+        answer = await self._call(method, path, headers=headers, json=body, step_key=step_key)
         return read_invoice(self._wire, f"{method} {path}", answer)
+
+    async def _call(self, method: str, path: str, **how: Any) -> bytes:
+        """With our key, unless `how` brings headers of its own."""
+        given = {"headers": self._headers()} | how
+        return await call(self._client, method, self._url + path, system=_SYSTEM, **given)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key.get_secret_value()}", "Accept": "application/json"}

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import aiosmtplib
 
 from billing.errors import BadInput
+from connectors.noted import note
 from connectors.ports import Mail
 
 _TIMEOUT_S: Final = 15.0
@@ -27,6 +28,8 @@ _ADDRESS: Final = re.compile(
 )
 _PERMANENT: Final = range(500, 600)
 _PORTS: Final = {"smtp": 25, "smtps": 465}
+_SYSTEM: Final = "smtp"
+_TAKEN: Final = 250
 _STARTTLS: Final = {"auto": None, "required": True, "never": False}
 
 
@@ -86,6 +89,7 @@ class SmtpMailer:
             raise _failure(error.code, type(error).__name__) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailFailed(f"the mail server {self._host}:{self._port}: {type(error).__name__}") from error
+        note(_SYSTEM, "SEND", f"/{_local_part(mail.step_key)}", _TAKEN, step_key=mail.step_key)
 
     def _message(self, mail: Mail) -> EmailMessage:
         if not _ADDRESS.fullmatch(mail.to):
@@ -104,7 +108,11 @@ class SmtpMailer:
 
 def message_id(step_key: str, domain: str) -> str:
     """The same for the same step, so that a repeated mail is seen as one; the step's words stay with us."""
-    return f"<{hashlib.sha256(step_key.encode()).hexdigest()[:40]}@{domain}>"
+    return f"<{_local_part(step_key)}@{domain}>"
+
+
+def _local_part(step_key: str) -> str:
+    return hashlib.sha256(step_key.encode()).hexdigest()[:40]
 
 
 def _one_line(text: str) -> str:

@@ -4,14 +4,25 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, or_, select, update
+from pydantic import BaseModel
+from sqlalchemy import bindparam, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
 from billing.intent import canonical_hash
 from billing.policy import Assessment
 from billing.record import InvoiceRecord, Status
-from records.sql import insert, insert_for, now, page_size, table, time_cursor, to_cursor
+from records.sql import (
+    from_cursor,
+    insert,
+    insert_for,
+    now,
+    page_size,
+    table,
+    time_cursor,
+    time_of,
+    to_cursor,
+)
 from records.tables import (
     AssessmentRow,
     CallRow,
@@ -23,6 +34,7 @@ from records.tables import (
     IntentRow,
     InvoiceRow,
     TrailRow,
+    Utc,
 )
 from records.views import STATUS, CaseView, InvoiceView, Page, assemble, head_query
 
@@ -245,10 +257,27 @@ class OpenCase(CaseView):
     key: str
 
 
-async def open_cases(s: AsyncSession, *, limit: int = 200) -> list[OpenCase]:
-    """Change requests without an answer, the next deadline first."""
-    query = select(_K).where(_K.c.status == "open").order_by(_K.c.deadline, _K.c.key).limit(page_size(limit))
-    return [OpenCase.model_validate(dict(row)) for row in (await s.execute(query)).mappings()]
+class CasePage(BaseModel):
+    """One page of open change requests; `next_cursor` is empty on the last."""
+
+    data: list[OpenCase]
+    next_cursor: str | None = None
+
+
+async def open_cases(s: AsyncSession, *, cursor: str | None = None, limit: int = 50) -> CasePage:
+    """Change requests without an answer, the next deadline first. Raises BadInput on a cursor of another list."""
+    place = (_K.c.deadline, _K.c.key, _K.c.id)
+    query = select(_K).where(_K.c.status == "open").order_by(*place).limit(page_size(limit) + 1)
+    if cursor is not None:
+        deadline, *rest = from_cursor(cursor, len(place))
+        query = query.where(tuple_(*place) > tuple_(literal(time_of(deadline), Utc()), *map(literal, rest)))
+    rows = (await s.execute(query)).mappings().all()
+    shown = rows[: page_size(limit)]
+    last = shown[-1] if len(rows) > len(shown) else None
+    return CasePage(
+        data=[OpenCase.model_validate(dict(row)) for row in shown],
+        next_cursor=to_cursor(last["deadline"].isoformat(), last["key"], last["id"]) if last else None,
+    )
 
 
 async def keys_of(s: AsyncSession, external_ids: Collection[str]) -> dict[str, str]:

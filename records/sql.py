@@ -74,9 +74,14 @@ def from_cursor(cursor: str, size: int) -> list[str]:
 def time_cursor(cursor: str) -> tuple[datetime, str]:
     """A place in a list that is ordered by a time and an id. Raises BadInput."""
     at, name = from_cursor(cursor, 2)
+    return time_of(at), name
+
+
+def time_of(part: str) -> datetime:
+    """The time in a part of a cursor. Raises BadInput."""
     try:
-        return datetime.fromisoformat(at).astimezone(UTC), name
-    except ValueError as error:
+        return datetime.fromisoformat(part).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise _no_cursor() from error
 
 

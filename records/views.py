@@ -9,14 +9,29 @@ from pydantic import BaseModel
 from sqlalchemy import RowMapping, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.intent import Intent
 from billing.money import Money
 from billing.ownership import RECIPIENT_FIELDS
 from billing.record import Status
+from records.contents import ContentView, VersionView, present, versions_of
 from records.sql import table
-from records.tables import AssessmentRow, CaseRow, DecisionRow, EntryRow, IntentRow, InvoiceRow, MailRow
+from records.tables import (
+    AssessmentRow,
+    CallRow,
+    CaseRow,
+    ContentRow,
+    Customer,
+    DecisionRow,
+    EntryRow,
+    IntentRow,
+    InvoiceRow,
+    MailRow,
+)
+from records.timeline import EntryView, timeline
 
-_N, _I, _A = table(IntentRow), table(InvoiceRow), table(AssessmentRow)
+_N, _I, _A, _C = table(IntentRow), table(InvoiceRow), table(AssessmentRow), table(Customer)
 _E, _D, _K, _M = table(EntryRow), table(DecisionRow), table(CaseRow), table(MailRow)
+_O, _W = table(CallRow), table(ContentRow)
 
 
 class RecipientView(BaseModel):
@@ -63,21 +78,26 @@ class CaseView(BaseModel):
     proposed: dict[str, Any] | None
     status: str
     answer: str
-
-
-class EntryView(BaseModel):
-    at: datetime
-    kind: str
-    actor: str
-    text: str
+    remind_at: datetime | None = None
+    warn_at: datetime | None = None
+    first_response_at: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    breached_at: datetime | None = None
+    in_part: bool = False
 
 
 class InvoiceView(BaseModel):
-    """One invoice. `total` is a decimal string in major units, `total_minor` the same in minor units of `currency`."""
+    """One invoice. `total` is a decimal string in major units, `total_minor` the same in minor units of `currency`.
+
+    While a person must decide, `assignee` is whom it is put to (empty: anyone who may approve), `decide_by` until when,
+    `approved_by` who of two has said yes. `content` is that of the present revision; `versions` are all there were.
+    """
 
     key: str
     motion: str
     customer_id: str
+    customer_name: str
     status: Status
     currency: str
     total: str
@@ -95,6 +115,11 @@ class InvoiceView(BaseModel):
     available_actions: list[str]
     failed_step: str | None
     waiting_for: str
+    assignee: str
+    decide_by: datetime | None
+    approved_by: list[str]
+    content: ContentView | None
+    versions: list[VersionView]
     workflow_id: str
     created_at: datetime
 
@@ -106,6 +131,7 @@ class Page(BaseModel):
     next_cursor: str | None = None
 
 
+_MADE: Final = frozenset({"recipient", "available_actions", "approved_by"})
 STATUS: Final = func.coalesce(_I.c.status, Status.DRAFTING.value)
 # A registered intent reads as an invoice before its workflow wrote a first record.
 
@@ -116,7 +142,9 @@ def head_query() -> Select[Any]:
         _N.c.key,
         _N.c.motion,
         _N.c.customer_id,
+        _C.c.name.label("customer_name"),
         _N.c.created_at,
+        _N.c.payload,
         STATUS.label("status"),
         func.coalesce(_I.c.currency, _N.c.currency).label("currency"),
         func.coalesce(_I.c.total_minor, _N.c.total_minor).label("total_minor"),
@@ -125,11 +153,14 @@ def head_query() -> Select[Any]:
         *(_I.c[name] for name in ("external_id", "link", "due_date", "recipient", "available_actions")),
         _I.c.failed_step,
         case((_I.c.key.is_(None), "its workflow to start"), else_=_I.c.waiting_for).label("waiting_for"),
-    ).select_from(_N.outerjoin(_I))
+        func.coalesce(_I.c.assignee, "").label("assignee"),
+        _I.c.decide_by,
+        _I.c.approved_by,
+    ).select_from(_N.join(_C).outerjoin(_I))
 
 
 async def assemble(s: AsyncSession, heads: Sequence[RowMapping]) -> list[InvoiceView]:
-    """Whole views of the rows that `head_query` gave, in their order; five statements however many rows."""
+    """Whole views of the rows that `head_query` gave, in their order; seven statements however many rows."""
     keys = [row["key"] for row in heads]
     if not keys:
         return []
@@ -137,41 +168,33 @@ async def assemble(s: AsyncSession, heads: Sequence[RowMapping]) -> list[Invoice
     decisions = await _by_key(s, select(_D).where(_D.c.key.in_(keys)).order_by(_D.c.at, _D.c.digest))
     cases = await _by_key(s, select(_K).where(_K.c.key.in_(keys)).order_by(_K.c.opened_at, _K.c.id))
     entries = await _by_key(s, select(_E).where(_E.c.key.in_(keys)).order_by(_E.c.position))
-    mails = await _by_key(s, select(_M).where(_M.c.key.in_(keys), _M.c.sent_at.is_not(None)))
-    return [
-        _view(
-            row,
-            assessment=assessments.get(row["key"]),
-            decisions=[DecisionView.model_validate(dict(found)) for found in decisions[row["key"]]],
-            cases=[CaseView.model_validate(dict(found)) for found in cases[row["key"]]],
-            timeline=_timeline(entries[row["key"]], mails[row["key"]]),
-        )
-        for row in heads
-    ]
+    sent = select(_M).where(_M.c.key.in_(keys), _M.c.sent_at.is_not(None))
+    mails = await _by_key(s, sent.order_by(_M.c.version, _M.c.kind))
+    calls = await _by_key(s, select(_O).where(_O.c.key.in_(keys)).order_by(_O.c.position))
+    contents = await _by_key(s, select(_W).where(_W.c.key.in_(keys)))
+    views = []
+    for row in heads:
+        key, intent = row["key"], Intent.model_validate_json(row["payload"])
+        parts = {
+            "assessment": assessments.get(key),
+            "decisions": [DecisionView.model_validate(dict(found)) for found in decisions[key]],
+            "cases": [CaseView.model_validate(dict(found)) for found in cases[key]],
+            "timeline": timeline(intent, row["created_at"], entries[key], mails[key], calls[key]),
+            "versions": versions_of(intent, row["created_at"], contents[key]),
+        }
+        views.append(_view(row, parts))
+    return views
 
 
-def _timeline(entries: Iterable[RowMapping], mails: Iterable[RowMapping]) -> list[EntryView]:
-    """What the workflow told and what was mailed, by time; a mail is known by its own row and told by nobody else."""
-    told = [EntryView.model_validate(dict(entry)) for entry in entries]
-    sent = [
-        EntryView(
-            at=mail["sent_at"],
-            kind="mail",
-            actor="billhook",
-            text=f"{mail['kind'].replace('_', ' ')} of V{mail['version']} mailed to {mail['addressee']}",
-        )
-        for mail in mails
-    ]
-    return sorted([*told, *sent], key=lambda entry: entry.at)
-
-
-def _view(row: RowMapping, **parts: Any) -> InvoiceView:
+def _view(row: RowMapping, parts: dict[str, Any]) -> InvoiceView:
     recipient = row["recipient"] or {}
     return InvoiceView(
-        **{name: row[name] for name in row if name not in {"recipient", "available_actions"}},
+        **{name: row[name] for name in row if name in InvoiceView.model_fields and name not in _MADE},
         total=f"{Money(minor=row['total_minor'], currency=row['currency']).major:f}",
         recipient=RecipientView(**{name: recipient.get(name) for name in RECIPIENT_FIELDS}),
         available_actions=list(row["available_actions"] or ()),
+        approved_by=list(row["approved_by"] or ()),
+        content=present(parts["versions"], row["revision"]),
         workflow_id=row["key"],
         **parts,
     )

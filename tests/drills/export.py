@@ -31,7 +31,17 @@ COLUMNS_LEFT_OUT: Final = {
     ("entries", "position"): "the timeline keeps the order of arrival",
     ("crm_fields", "step_key"): "names the batch of events that one step brought",
     ("deals", "billed_at"): "when we wrote it down",
+    ("calls", "at"): "when it was answered",
+    ("calls", "replayed"): "whether an earlier try had been answered already",
+    ("calls", "position"): "follows the order of arrival, as the timeline does",
 }
+CALLS_BY_TRY: Final = {
+    "sync_fields": "how many amendments arrive together is chance",
+    "revise": "looks first; a repeat finds the version and makes none",
+    "withdraw": "looks first; a repeat finds the draft gone or the invoice voided",
+    "send_mail": "a repeat finds the mail sent",
+}
+# Steps whose calls depend on which of several tries was answered, though all leave the same behind.
 ENTRIES_BY_ARRIVAL: Final = {
     "late": "only what came after the end has it",
     "amended": "says which fields one step brought; how many arrive together is chance",
@@ -56,7 +66,7 @@ async def _tables(stack: Stack) -> list[str]:
                 continue
             columns = [column for column in table.columns if (name, column.name) not in COLUMNS_LEFT_OUT]
             rows = [dict(row) for row in (await session.execute(select(*columns))).mappings()]
-            lines += [_line(name, row) for row in (_entries(rows) if name == "entries" else rows)]
+            lines += [_line(name, row) for row in _COMPARED.get(name, list)(rows)]
     return lines
 
 
@@ -66,6 +76,13 @@ def _entries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for row in rows
         if row["kind"] not in ENTRIES_BY_ARRIVAL
     ]
+
+
+def _calls(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["step"] not in CALLS_BY_TRY]
+
+
+_COMPARED: Final = {"entries": _entries, "calls": _calls}
 
 
 async def _workflows(stack: Stack, keys: Iterable[str]) -> list[str]:

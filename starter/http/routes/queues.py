@@ -9,7 +9,8 @@ from billing.errors import Conflict, NotFound
 from billing.record import Fate
 from records import events, invoices
 from records.events import EventPage, StoredEvent
-from records.invoices import OpenCase
+from records.inbox import Inbox, Kind, inbox
+from records.invoices import CasePage
 from records.tokens import Scope
 from records.views import Page
 from starter.http.auth import GuardedRoute, needs
@@ -21,11 +22,18 @@ Cursor = Annotated[str | None, Query(max_length=1000)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-class Cases(BaseModel):
-    """Open change requests, the next deadline first."""
-
-    data: list[OpenCase]
-    next_cursor: str | None = None
+@router.get("/inbox", summary="All that waits for a person, the next deadline first", **needs(Scope.READ))
+async def read_inbox(  # noqa: PLR0917 - FastAPI passes parameters by name
+    parts: UseParts,
+    kind: Kind | None = None,
+    q: Annotated[str, Query(max_length=100, description="Words of the key, the customer or the reason")] = "",
+    assignee: Annotated[str | None, Query(max_length=100)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Inbox:
+    """Approvals, open change requests and invoices parked for repair; `assignee` keeps those of one person."""
+    async with parts.database.session() as session:
+        return await inbox(session, kind=kind, q=q, assignee=assignee, cursor=cursor, limit=limit)
 
 
 @router.get("/approvals", summary="Invoices that wait for a human's yes", **needs(Scope.READ))
@@ -35,9 +43,10 @@ async def approvals(parts: UseParts, cursor: Cursor = None, limit: Limit = 50) -
 
 
 @router.get("/cases", summary="Open change requests", **needs(Scope.READ))
-async def cases(parts: UseParts, limit: Limit = 200) -> Cases:
+async def cases(parts: UseParts, cursor: Cursor = None, limit: Limit = 200) -> CasePage:
+    """The next deadline first."""
     async with parts.database.session() as session:
-        return Cases(data=await invoices.open_cases(session, limit=limit))
+        return await invoices.open_cases(session, cursor=cursor, limit=limit)
 
 
 @router.get("/events", summary="Webhook events and what became of them, newest first", **needs(Scope.READ))
