@@ -31,6 +31,7 @@ GUARDED = [
     ("POST", "/invoices/invoice:p:m/delegate"),
     ("POST", "/invoices/invoice:p:m/cancel"),
     ("POST", "/invoices/invoice:p:m/retry"),
+    ("GET", "/inbox"),
     ("GET", "/approvals"),
     ("GET", "/cases"),
     ("GET", "/events"),
