@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from billing.decisions import Decision
 from billing.intent import canonical_hash
 
 
@@ -57,3 +58,16 @@ def broken(entries: Iterable[TrailEntry], begins: str) -> str:
             return f"entry {place} ({entry.kind} by {entry.actor}) was changed"
         prev = entry.hash
     return ""
+
+
+def decision_body(decision: Decision) -> dict[str, Any]:
+    """What the entry of a decision says at least; who and when are the entry's own `actor` and `at`."""
+    return decision.model_dump(mode="json", exclude={"at", "actor"})
+
+
+def holds(entries: Iterable[TrailEntry], decision: Decision) -> bool:
+    """Whether some entry, of whatever kind, records this decision; it may say more of it."""
+    said = decision_body(decision).items()
+    return any(
+        (entry.actor, entry.at) == (decision.actor, decision.at) and said <= entry.body.items() for entry in entries
+    )
