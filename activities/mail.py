@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from temporalio import activity
 
 from activities import signatures
+from billing import untrusted
 from billing.errors import UnknownCustomer
 from billing.events import EventType, InvoiceEvent
 from billing.keys import step_key
@@ -20,8 +21,13 @@ from records import customers, events, mails
 from records.session import Database
 
 _TEMPLATES: Final = Environment(
-    loader=PackageLoader("activities"), autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
+    loader=PackageLoader("activities"),
+    autoescape=select_autoescape(["html"]),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=untrusted.finalize,
 )
+_TEMPLATES.filters.update(untrusted.FILTERS)
 
 
 @dataclass(frozen=True)

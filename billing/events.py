@@ -2,11 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from billing.keys import RECONCILED
+from billing.untrusted import storable
+
+Json = Annotated[Any, AfterValidator(storable)]
+Text = Annotated[str, AfterValidator(storable)]
 
 
 class EventType(StrEnum):
@@ -29,8 +33,8 @@ class _Outside(BaseModel):
 class Change(_Outside):
     """One amended field, before and after. Values are strings, or objects for address and ap_contact."""
 
-    from_: Any = Field(default=None, alias="from")
-    to: Any = None
+    from_: Json = Field(default=None, alias="from")
+    to: Json = None
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
 
@@ -39,13 +43,13 @@ class ChangeRequest(_Outside):
     """A recipient's wish about commercial content. `message` and `proposed` are untrusted text."""
 
     id: str = Field(min_length=1, max_length=200)
-    message: str = Field(default="", max_length=20_000)
-    proposed: dict[str, Any] | None = None
+    message: Text = Field(default="", max_length=20_000)
+    proposed: Annotated[dict[str, Any] | None, AfterValidator(storable)] = None
 
 
 class Actor(_Outside):
-    name: str | None = None
-    email: str | None = None
+    name: Text | None = None
+    email: Text | None = None
 
 
 class EventData(_Outside):

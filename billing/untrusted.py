@@ -6,10 +6,14 @@ because a person cannot see it: control characters, and format characters that h
 What is left is plain text, word for word. No function here raises.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator
 
 LINE_LIMIT: Final = 500
 # About as much as a table or a subject can hold.
@@ -31,14 +35,19 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9][0-9.,]*|-")
 def one_line(value: object, limit: int = LINE_LIMIT) -> str:
     """`value` as one line of at most `limit` characters: for a cell, a subject, a sentence of ours."""
     text, more = _looked_at(value, limit)
-    return _cut(" ".join(_visible(text.replace("\n", " ")).split()), limit, more=more)
+    return _cut(" ".join(printable(text).split()), limit, more=more)
 
 
 def plain(value: object, limit: int = TEXT_LIMIT) -> str:
     """`value` with its line breaks, at most one empty line after another: where a block of text has its own place."""
     text, more = _looked_at(value, limit)
-    lines = "\n".join(_visible(line).rstrip() for line in text.split("\n"))
+    lines = "\n".join(line.rstrip() for line in printable(text).split("\n"))
     return _cut(_MANY_BREAKS.sub("\n\n", lines).strip("\n"), limit, more=more)
+
+
+def printable(text: str) -> str:
+    """`text` without what nobody sees, its lines where they were: for what is laid out already."""
+    return "\n".join(_visible(line) for line in _BREAKS.sub("\n", text).split("\n"))
 
 
 def quoted(value: object, limit: int = TEXT_LIMIT) -> str:
@@ -60,6 +69,35 @@ def no_formula(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
+def shown(value: Any) -> Any:
+    """A JSON value with every text in it as `plain` has it, names of fields too."""
+    if isinstance(value, dict):
+        return {one_line(name): shown(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [shown(part) for part in value]
+    return plain(value) if isinstance(value, str) else value
+
+
+def storable(value: Any) -> Any:
+    """A JSON value that every database can hold: PostgreSQL refuses a NUL in text, and NaN in JSON, for ever."""
+    if isinstance(value, dict):
+        return {_without_nul(name): storable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [storable(part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return _without_nul(value) if isinstance(value, str) else value
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\x00", "\ufffd")
+
+
+ShownText = Annotated[str, AfterValidator(plain)]
+ShownLine = Annotated[str, AfterValidator(partial(one_line, limit=TEXT_LIMIT))]
+ShownJson = Annotated[Any, AfterValidator(shown)]
+"""For fields that people and programs read; our rows and the dossier keep what came as it came."""
+
 FILTERS: Final[dict[str, Callable[..., str]]] = {"one_line": one_line, "plain": plain, "quoted": quoted}
 """For `Environment.filters` of Jinja; autoescape still escapes what they answer."""
 
@@ -73,10 +111,10 @@ def finalize(value: Any) -> Any:
 
 
 def _looked_at(value: object, limit: int) -> tuple[str, bool]:
-    """The text with one kind of line break, and whether there is more, so far over the limit that nobody looks."""
+    """The text, and whether there is more of it, so far over the limit that nobody looks."""
     text = value if isinstance(value, str) else str(value)
     head = text[: _FAR * limit]
-    return _BREAKS.sub("\n", head), len(head) < len(text)
+    return head, len(head) < len(text)
 
 
 def _visible(line: str) -> str:

@@ -12,12 +12,13 @@ from sqlalchemy import RowMapping
 
 from billing.intent import Commercial, Discount, Intent, Line
 from billing.money import Money, line_minor, plain_text
+from billing.untrusted import ShownLine
 
 
 class LineView(BaseModel):
     """One line; quantity, unit price and amount as decimal strings, the amount rounded as it is billed."""
 
-    description: str
+    description: ShownLine
     quantity: str
     unit_price: str
     amount: str

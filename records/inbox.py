@@ -17,6 +17,7 @@ from sqlalchemy.sql.selectable import Subquery
 
 from billing.money import Money
 from billing.record import Status
+from billing.untrusted import ShownText
 from records.sql import from_cursor, now, page_size, table, time_of, to_cursor
 from records.tables import AssessmentRow, CaseRow, Customer, EntryRow, IntentRow, InvoiceRow, Utc
 
@@ -55,7 +56,7 @@ class Waiting(BaseModel):
     revision: str
     deadline: datetime | None
     assignee_or_owner: str
-    reason: str
+    reason: ShownText
     since: datetime
     age: int
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
 from billing.intent import Intent
+from billing.untrusted import ShownLine, ShownText
 
 US: Final = "billhook"
 _SMTP: Final = "smtp"
@@ -23,8 +24,8 @@ _NAMES: Final = {"jupiter": "the invoicing API", "crm": "the CRM", "accounting":
 class EntryView(BaseModel):
     at: datetime
     kind: str
-    actor: str
-    text: str
+    actor: ShownLine
+    text: ShownText
 
 
 def timeline(

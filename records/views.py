@@ -9,10 +9,12 @@ from pydantic import BaseModel
 from sqlalchemy import RowMapping, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing.comparison import Comparison
 from billing.intent import Intent
 from billing.money import Money
 from billing.ownership import RECIPIENT_FIELDS
 from billing.record import Status
+from billing.untrusted import ShownJson, ShownLine, ShownText
 from records.contents import ContentView, VersionView, present, versions_of
 from records.sql import table
 from records.tables import (
@@ -37,11 +39,11 @@ _O, _W = table(CallRow), table(ContentRow)
 class RecipientView(BaseModel):
     """What the recipient gave; empty fields were not given."""
 
-    po_number: str | None = None
-    billing_entity: str | None = None
-    address: Any = None
-    ap_contact: Any = None
-    tax_id: str | None = None
+    po_number: ShownLine | None = None
+    billing_entity: ShownLine | None = None
+    address: ShownJson = None
+    ap_contact: ShownJson = None
+    tax_id: ShownLine | None = None
 
 
 class ReasonView(BaseModel):
@@ -67,17 +69,20 @@ class DecisionView(BaseModel):
 
 
 class CaseView(BaseModel):
-    """A change request; `message` and `proposed` are untrusted text of the recipient's."""
+    """A change request; `message` and `proposed` are untrusted text of the recipient's, made fit to be shown.
+
+    `comparison` is there where one invoice or one case is read, and where anything is proposed.
+    """
 
     id: str
     version: int
     opened_at: datetime
     deadline: datetime
     owner: str
-    message: str
-    proposed: dict[str, Any] | None
+    message: ShownText
+    proposed: ShownJson
     status: str
-    answer: str
+    answer: ShownText
     remind_at: datetime | None = None
     warn_at: datetime | None = None
     first_response_at: datetime | None = None
@@ -85,6 +90,7 @@ class CaseView(BaseModel):
     resolved_by: str = ""
     breached_at: datetime | None = None
     in_part: bool = False
+    comparison: Comparison | None = None
 
 
 class InvoiceView(BaseModel):
@@ -114,7 +120,7 @@ class InvoiceView(BaseModel):
     timeline: list[EntryView]
     available_actions: list[str]
     failed_step: str | None
-    waiting_for: str
+    waiting_for: ShownText
     assignee: str
     decide_by: datetime | None
     approved_by: list[str]

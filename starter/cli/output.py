@@ -1,4 +1,8 @@
-"""Data on stdout, talk on stderr: the only place where a command writes."""
+"""Data on stdout, talk on stderr: the only place where a command writes.
+
+What is written may hold others' words, and none of them may steer the terminal: nothing unseen passes here, and in JSON
+it is escaped, so that programs still get it whole.
+"""
 
 import json
 import sys
@@ -7,23 +11,30 @@ from typing import Annotated, Any
 
 import typer
 
+from billing import untrusted
+
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 
 
 def say(text: str) -> None:
-    """One line of talk, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    """Talk, on stderr."""
+    sys.stderr.write(f"{untrusted.printable(text)}\n")
     sys.stderr.flush()
 
 
 def data(text: str) -> None:
-    """One line of data, on stdout."""
-    sys.stdout.write(f"{text}\n")
+    """Data, on stdout."""
+    sys.stdout.write(f"{untrusted.printable(text)}\n")
 
 
 def data_json(value: Any) -> None:
     """`value` as indented JSON on stdout."""
-    data(json.dumps(value, indent=2, ensure_ascii=False))
+    sys.stdout.write(f"{_escaped(json.dumps(value, indent=2, ensure_ascii=False))}\n")
+
+
+def field(name: str, value: Any, width: int = 12) -> None:
+    """One line of a page about one thing."""
+    data(f"{name.ljust(width)} {_cell(value)}")
 
 
 def rows(found: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
@@ -32,7 +43,7 @@ def rows(found: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json:
     if as_json:
         data_json(listed)
         return
-    lines = [list(columns), *([_cell(one.get(name)) for name in columns] for one in listed)]
+    lines = [list(columns), *([untrusted.no_formula(_cell(one.get(name))) for name in columns] for one in listed)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
         data("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -45,9 +56,14 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False)
-    return printable(str(value))
+    return printable(value)
 
 
-def printable(text: str) -> str:
-    """What others wrote may hold anything; a control character of theirs must not reach the terminal."""
-    return "".join(one if one.isprintable() else " " for one in text)
+def printable(text: object) -> str:
+    """What others wrote, on one line of ours."""
+    return untrusted.one_line(text, untrusted.TEXT_LIMIT)
+
+
+def _escaped(text: str) -> str:
+    """JSON whose strings hold nothing unseen but by its escape."""
+    return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)

@@ -1,5 +1,6 @@
 """Writing what the workflow says, twice, late and out of order; and reading it back whole."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from billing.decisions import Action, Decision
 from billing.errors import BadInput
+from billing.events import InvoiceEvent
 from billing.policy import Assessment, Reason
 from billing.record import CaseRecord, Entry, EventFate, Fate, InvoiceRecord, Status
 from records import events, invoices
@@ -155,3 +157,21 @@ async def test_an_invoice_is_found_by_the_apis_id_and_awaiting_ones_are_listed(d
     async with db.session() as s:
         assert await invoices.keys_of(s, {"inv/1", "inv/2"}) == {"inv/1": KEY}
         assert [view.key for view in (await invoices.awaiting_approval(s)).data] == [KEY]
+
+
+async def test_words_that_a_database_cannot_hold_do_not_stop_an_invoice(db: Database) -> None:
+    """PostgreSQL refuses a NUL in text and NaN in JSON, for ever: a recipient could park his invoice with either."""
+    await with_intent(db)
+    request = {"id": "cr_1", "message": "a\x00b", "proposed": {"n\x00": ["\x00", float("nan"), float("inf")]}}
+    data = {"invoice_id": "inv_1", "change_request": request}
+    raw = json.dumps({"id": "evt_1", "type": "invoice.change_requested", "created_at": AT.isoformat(), "data": data})
+    found = InvoiceEvent.model_validate_json(raw).data.change_request
+    assert found is not None
+    case = CaseRecord(
+        id=found.id, version=1, opened_at=AT, deadline=AT, owner="", message=found.message, proposed=found.proposed
+    )
+    async with db.transaction() as s:
+        await invoices.save_record(s, a_record(cases=(case,)))
+    async with db.session() as s:
+        listed = await invoices.open_cases(s)
+    assert listed.data[0].message == "a\ufffdb"

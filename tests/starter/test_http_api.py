@@ -27,6 +27,7 @@ GUARDED = [
     ("GET", "/invoices"),
     ("GET", "/invoices/invoice:p:m"),
     ("POST", "/invoices/invoice:p:m/decision"),
+    ("GET", "/invoices/invoice:p:m/change-requests/cr_1"),
     ("POST", "/invoices/invoice:p:m/change-requests/cr_1/decision"),
     ("POST", "/invoices/invoice:p:m/delegate"),
     ("POST", "/invoices/invoice:p:m/cancel"),

@@ -52,14 +52,43 @@ async def test_accepted_without_an_edit_the_next_version_is_what_was_proposed(st
     invoice = await approved_by_dana(stack, key)
     assert (invoice["version"], invoice["total"]) == (2, "11500.00")
     assert (await at_the_api(stack, key))["total_cents"] == 1_150_000
-    assert [one["status"] for one in invoice["cases"]] == ["accepted"]
+    assert [(one["status"], one["in_part"]) for one in invoice["cases"]] == [("accepted", False)]
+
+
+async def test_one_invoice_and_one_case_show_the_proposal_beside_what_stands(stack: Stack) -> None:
+    key, case = await asked(stack, line_items=LINES, currency="USD", payment_terms="net_45")
+    found = (await stack.invoice(key))["cases"][0]["comparison"]
+    assert [row["difference"] for row in found["line_items"]] == ["changed", "added"]
+    assert found["line_items"][0]["present"] == {
+        "description": "Design approved",
+        "quantity": "1",
+        "unit_price": "12500",
+        "amount": "12500.00",
+    }
+    assert found["total"] == {
+        "present": "12500.00",
+        "proposed": "11500.00",
+        "effect": "-1000.00",
+        "effect_minor": -100_000,
+    }
+    assert (found["payment_terms"]["present"], found["payment_terms"]["proposed"]) == ("net_30", "net_45")
+    assert found["parts"] == ["line_items", "payment_terms"]
+    assert (await stack.api.get(f"/invoices/{key}/change-requests/{case}")).json()["comparison"] == found
+    assert (await stack.api.get(f"/invoices/{key}/change-requests/none")).status_code == 404
+
+
+async def test_a_list_of_cases_reads_no_contents(stack: Stack) -> None:
+    key, _ = await asked(stack, line_items=LINES)
+    listed = (await stack.api.get("/cases")).json()["data"]
+    assert [(one["key"], one["comparison"]) for one in listed] == [(key, None)]
 
 
 async def test_of_several_parts_only_those_named_are_accepted(stack: Stack) -> None:
     key, case = await asked(stack, line_items=LINES, discount_percent="10")
     given = await answer(stack, key, case, action="accept", parts=["line_items"])
     assert given.status_code == 200, given.text
-    assert (await approved_by_dana(stack, key))["total"] == "11500.00"
+    invoice = await approved_by_dana(stack, key)
+    assert (invoice["total"], invoice["cases"][0]["in_part"]) == ("11500.00", True)
 
 
 async def test_an_edit_is_the_answer_where_one_is_given(stack: Stack) -> None:

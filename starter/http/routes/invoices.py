@@ -5,8 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from billing.decisions import Answer
+from billing.errors import NotFound
 from billing.record import Status
 from records import invoices
+from records.comparing import get_case, with_comparisons
+from records.invoices import OpenCase
 from records.tokens import Scope
 from records.views import InvoiceView, Page
 from starter.deciding import CancelBody, ChangeDecisionBody, DecisionBody, DelegateBody, RetryBody
@@ -32,7 +35,10 @@ async def list_invoices(
 
 @router.get("/{key}", summary="Read one invoice", **needs(Scope.READ))
 async def get_invoice(key: Key, parts: UseParts) -> InvoiceView:
-    return await parts.deciding.view(key)
+    """Its change requests come with what they propose beside what stands."""
+    view = await parts.deciding.view(key)
+    async with parts.database.session() as session:
+        return await with_comparisons(session, view)
 
 
 @router.post("/{key}/decision", summary="Approve or reject", **needs(Scope.APPROVE))
@@ -44,6 +50,16 @@ async def decide(key: Key, body: DecisionBody, parts: UseParts, caller: UseCalle
 @router.post("/{key}/delegate", summary="Put an open approval to somebody else", **needs(Scope.APPROVE))
 async def delegate(key: Key, body: DelegateBody, parts: UseParts, caller: UseCaller) -> Answer:
     return await parts.deciding.delegate(key, caller.name, body)
+
+
+@router.get("/{key}/change-requests/{case_id}", summary="Read one change request", **needs(Scope.READ))
+async def get_change_request(key: Key, case_id: str, parts: UseParts) -> OpenCase:
+    """Open or closed, with what it proposes beside what stood."""
+    async with parts.database.session() as session:
+        found = await get_case(session, key, case_id)
+    if found is None:
+        raise NotFound(f"no change request {case_id!r} of {key!r}", next_step="GET /invoices/{key} lists its cases")
+    return found
 
 
 @router.post("/{key}/change-requests/{case_id}/decision", summary="Answer a change request", **needs(Scope.APPROVE))
