@@ -3,10 +3,11 @@
 Temporal's settings are not here; they come from temporalio.envconfig, so that one profile serves every Temporal tool.
 """
 
+import tomllib
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,6 +16,7 @@ from pydantic_settings import (
 )
 
 from billing.errors import BadInput
+from billing.mappings import Mappings, System
 from billing.policy import Policy
 
 _DRIVERS: Final = {
@@ -28,6 +30,10 @@ def async_url(url: str) -> str:
     """A database URL with the async driver's name: `postgresql://` and `sqlite:///` as people write them are enough."""
     scheme, separator, rest = url.partition("://")
     return f"{_DRIVERS.get(scheme, scheme)}{separator}{rest}"
+
+
+def _listed(secrets: SecretStr) -> list[str]:
+    return [secret.strip() for secret in secrets.get_secret_value().split(",") if secret.strip()]
 
 
 class Settings(BaseSettings):
@@ -50,7 +56,18 @@ class Settings(BaseSettings):
     smtp_url: str = Field(default="smtp://127.0.0.1:8425", repr=False)
     mail_from: str = "Billhook <billing@localhost>"
     ledger_file: Path | None = None
-    crm: Literal["builtin"] = "builtin"
+    crm: Literal["builtin", "hubspot"] = "builtin"
+    hubspot_token: SecretStr = SecretStr("")
+    hubspot_url: str = "https://api.hubapi.com"
+    # a private app's access token: reads deals that were won and, with crm = "hubspot", writes to companies and deals
+    github_secret: SecretStr = SecretStr("")
+    linear_secret: SecretStr = SecretStr("")
+    jira_secret: SecretStr = SecretStr("")
+    hubspot_secret: SecretStr = SecretStr("")
+    stripe_secret: SecretStr = SecretStr("")
+    generic_secret: SecretStr = SecretStr("")
+    cloudevents_secret: SecretStr = SecretStr("")
+    # what these systems sign their webhooks with, comma separated while one is rotated; without one their door is shut
     task_queue: str = "billhook"
     log_format: Literal["text", "json"] = "text"
     delivery: Literal["mail", "api"] = "mail"
@@ -83,7 +100,12 @@ class Settings(BaseSettings):
     @property
     def webhook_secret_list(self) -> list[str]:
         """Any of these verifies a webhook; an empty list verifies none."""
-        return [secret.strip() for secret in self.webhook_secrets.get_secret_value().split(",") if secret.strip()]
+        return _listed(self.webhook_secrets)
+
+    def secrets_of(self, system: System) -> list[str]:
+        """What this system's webhooks are signed with; any of these verifies, an empty list shuts the door."""
+        secret: SecretStr = getattr(self, f"{system.value}_secret")
+        return _listed(secret)
 
     @classmethod
     def settings_customise_sources(
@@ -113,3 +135,18 @@ def load_policy(settings: Settings) -> Policy:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput("policy_file", f"{settings.policy_file} cannot be read: {error}") from error
     return Policy.parse(text)
+
+
+def load_mappings(settings: Settings) -> Mappings:
+    """What other systems' events bill, as the motions file says. Raises BadInput naming the key."""
+    if settings.motions_file is None:
+        return Mappings()
+    try:
+        found = tomllib.loads(settings.motions_file.read_text(encoding="utf-8"))
+        return Mappings.model_validate({name: found[name] for name in Mappings.model_fields if name in found})
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput("motions_file", f"{settings.motions_file} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput("motions_file", f"{settings.motions_file} is no TOML: {error}") from error
+    except ValidationError as error:
+        raise BadInput.of(error) from None

@@ -27,11 +27,13 @@ from billing.policy import Policy
 from connectors.beancount import BeancountJournal
 from connectors.builtin_crm import BuiltinCrm
 from connectors.http import build_client
+from connectors.hubspot import HubSpot
+from connectors.hubspot_crm import HubSpotCrm
 from connectors.jupiter import Jupiter
 from connectors.ports import Accounting, Crm, Invoicing, Mailer
 from connectors.smtp import SmtpMailer
 from records.session import Database
-from settings import Settings, load_policy
+from settings import Settings, load_mappings, load_policy
 from workflows.invoice import InvoiceWorkflow
 from workflows.late import LateEventWorkflow
 from workflows.reconcile import ReconcileWorkflow
@@ -128,12 +130,19 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
             database=database,
             invoicing=Jupiter(http, settings.jupiter_url, settings.jupiter_api_key, wire=settings.jupiter_wire),
             mailer=SmtpMailer(settings.smtp_url, settings.mail_from),
-            crm=BuiltinCrm(database),
+            crm=_crm(settings, http, database),
             accounting=BeancountJournal(settings.ledger),
             policy=load_policy(settings),
             carry=Carry(settings.carry_po),
             send_by_api=settings.delivery == "api",
         )
+
+
+def _crm(settings: Settings, http: httpx.AsyncClient, database: Database) -> Crm:
+    if settings.crm == "builtin":
+        return BuiltinCrm(database)
+    hubspot = HubSpot(http, settings.hubspot_url, settings.hubspot_token)
+    return HubSpotCrm(hubspot, load_mappings(settings).hubspot, database)
 
 
 async def run_worker(settings: Settings, client: Client) -> None:

@@ -126,7 +126,7 @@ def _refusal(words: str, response: httpx.Response, body: bytes) -> CallFailed:
 
 
 def _told(body: bytes) -> tuple[str, str | None]:
-    """What `{"error", "field"}` says, or the beginning of whatever else came."""
+    """What `{"error", "field"}` or HubSpot's `{"message"}` says, or the beginning of whatever else came."""
     try:
         parsed = httpx.Response(200, content=body).json()
     except (ValueError, RecursionError):
@@ -134,7 +134,9 @@ def _told(body: bytes) -> tuple[str, str | None]:
     if not isinstance(parsed, dict):
         return body[:_EXCERPT].decode(errors="replace"), None
     field = parsed.get("field")
-    return str(parsed.get("error", ""))[:_EXCERPT], field[:100] if isinstance(field, str) else None
+    return str(parsed.get("error") or parsed.get("message") or "")[:_EXCERPT], field[:100] if isinstance(
+        field, str
+    ) else None
 
 
 def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:

@@ -58,6 +58,12 @@ async def get_customer(s: AsyncSession, customer_id: str) -> Customer | None:
     return None if row is None else Customer(**row)
 
 
+async def customer_with(s: AsyncSession, crm_ref: str) -> str | None:
+    """The customer with this `crm_ref`; None where there is none, or several, since then it names nobody."""
+    found = (await s.execute(select(_C.c.id).where(_C.c.crm_ref == crm_ref).limit(2))).scalars().all()
+    return found[0] if len(found) == 1 else None
+
+
 async def store_recipient_fields(
     s: AsyncSession, customer_id: str, scope: str, fields: dict[str, tuple[Any, datetime]]
 ) -> None:

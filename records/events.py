@@ -24,6 +24,9 @@ _V, _I = table(EventRow), table(InvoiceRow)
 _IS_PENDING: Final = _V.c.fate == literal_column(f"'{Fate.PENDING.value}'")
 # A literal: PostgreSQL's generic plan for a parameter cannot know that the partial index is enough.
 
+OURS: Final = "jupiter"
+# The source whose events are about invoices; all others are notices.
+
 
 class StoredEvent(BaseModel):
     """An event with what became of it, without its raw body."""
@@ -55,12 +58,24 @@ class Arrival:
     raw: bytes
 
 
+@dataclass(frozen=True)
+class Notice:
+    """A verified event of another system, that may start an invoice; `lane` are those that must keep their order."""
+
+    source: str
+    id: str
+    type: str
+    at: datetime
+    lane: str
+    raw: bytes
+
+
 async def accept(s: AsyncSession, source: str, event: InvoiceEvent, raw: bytes) -> bool:
     """Store it; False if this source sent this event id before."""
     return (await accept_all(s, [Arrival(source, event, raw)]))[0]
 
 
-async def accept_all(s: AsyncSession, arrivals: Sequence[Arrival]) -> list[bool]:
+async def accept_all(s: AsyncSession, arrivals: Sequence[Arrival | Notice]) -> list[bool]:
     """Store them; for each whether it is new: not known from before, and not a second time among these."""
     connection = await s.connection()
     rows = [_row(arrival) for arrival in arrivals]
@@ -81,16 +96,10 @@ def _insert_new(dialect: str) -> Any:
     return insert_for(dialect, EventRow).on_conflict_do_nothing().returning(_V.c.id, _V.c.source)
 
 
-def _row(arrival: Arrival) -> dict[str, Any]:
-    event = arrival.event
+def _row(arrival: Arrival | Notice) -> dict[str, Any]:
     return {
-        "id": event.id,
+        **(_about_an_invoice(arrival.event) if isinstance(arrival, Arrival) else _about_none_yet(arrival)),
         "source": arrival.source,
-        "type": event.type,
-        "invoice_id": event.data.invoice_id,
-        "reference": event.data.reference,
-        "lane": event.data.reference or event.data.invoice_id,
-        "created_at": event.created_at,
         "received_at": now(),
         "raw": arrival.raw,
         "fate": Fate.PENDING.value,
@@ -99,23 +108,55 @@ def _row(arrival: Arrival) -> dict[str, Any]:
     }
 
 
+def _about_an_invoice(event: InvoiceEvent) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "type": event.type,
+        "invoice_id": event.data.invoice_id,
+        "reference": event.data.reference,
+        "lane": event.data.reference or event.data.invoice_id,
+        "created_at": event.created_at,
+    }
+
+
+def _about_none_yet(notice: Notice) -> dict[str, Any]:
+    return {
+        "id": notice.id,
+        "type": notice.type,
+        "invoice_id": "",
+        "reference": None,
+        "lane": notice.lane,
+        "created_at": notice.at,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """An event to be delivered now."""
 
     id: str
+    source: str
     type: str
     lane: str
     reference: str | None
     invoice_id: str
+    created_at: datetime
     raw: bytes
     attempts: int
 
 
 async def pending(
-    s: AsyncSession, limit: int, at: datetime, per_lane: int = 20, without: Collection[str] = ()
+    s: AsyncSession,
+    limit: int,
+    at: datetime,
+    per_lane: int = 20,
+    without: Collection[str] = (),
+    *,
+    notices: bool = False,
 ) -> list[Due]:
     """What is due for delivery at `at`, the longest waiting lanes first and each lane in the order of events.
+
+    Either the invoicing API's events, or other systems' `notices`: neither kind takes the other's turns.
 
     A lane in which one event waits for its next attempt waits as a whole, and none gives more than `per_lane`: so order
     holds within an invoice, and one with a thousand events leaves the others their turn. Lanes in `without` are left
@@ -124,7 +165,7 @@ async def pending(
     rests = func.max(_V.c.next_attempt_at)
     lanes = (
         select(_V.c.lane)
-        .where(_IS_PENDING, _V.c.lane.not_in(without))
+        .where(_IS_PENDING, _V.c.source != OURS if notices else _V.c.source == OURS, _V.c.lane.not_in(without))
         .group_by(_V.c.lane)
         .having(or_(rests.is_(None), rests <= at))
         .order_by(func.min(_V.c.received_at))

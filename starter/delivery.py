@@ -21,7 +21,7 @@ from records.events import Due, Mark
 from records.group import GroupCommit
 from records.session import Database
 from starter.client import Engine, EngineUnreachable
-from starter.routing import Router, Verdict, Waits
+from starter.routing import Verdict, Waits
 
 SIDE_BY_SIDE: Final = 8
 # Invoices at a time: enough to hide the engine's latency, few enough that a small machine still answers senders.
@@ -49,6 +49,16 @@ class Watcher(Protocol):
     def waiting(self, count: int) -> None: ...
 
     def fate(self, fate: str) -> None: ...
+
+
+class Settling(Protocol):
+    """Whoever knows what becomes of one event."""
+
+    async def keys_of(self, rows: Sequence[Due]) -> dict[str, str | None]: ...
+
+    async def settle(self, row: Due, key: str | None) -> Verdict: ...
+
+    def unforeseen(self, row: Due, error: Exception) -> Verdict: ...
 
 
 class Turns:
@@ -99,7 +109,7 @@ class Delivery:
         self,
         database: Database,
         turns: Turns,
-        router: Router,
+        router: Settling,
         *,
         watcher: Watcher | None = None,
         door_is_late: Callable[[], bool] = lambda: False,

@@ -6,7 +6,7 @@ this at once: a workflow knows an event that comes twice by its id, and starts a
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,12 +15,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.service import RPCError
 
 from billing.intent import Intent
+from billing.mappings import System
 from records import events, intents
 from records.session import Database
 from starter import client as temporal
 from starter.client import Engine, EngineUnreachable
 from starter.delivery import Delivery, Turns, Watcher
 from starter.routing import Router
+from starter.vendors.calls import Vendor
+from starter.vendors.settling import VendorRouter
 
 SWEEP_S: Final = 3.0
 # How long a crash or a lost wake-up can delay an event.
@@ -51,12 +54,18 @@ class Dispatcher:
         door_is_late: Callable[[], bool] = lambda: False,
         sweep_s: float = SWEEP_S,
         pauses: tuple[timedelta, ...] = PAUSES,
+        vendors: Mapping[System, Vendor] | None = None,
     ) -> None:
         self._database, self._engine, self._task_queue = database, engine, task_queue
         self._turns = Turns(engine)
         router = Router(database, engine, task_queue, pauses)
         self._delivery = Delivery(
             database, self._turns, router, watcher=watcher, door_is_late=door_is_late, when_free=self.wake
+        )
+        # With turns of their own: a CRM that takes seconds to answer holds up no invoice's event.
+        notices = VendorRouter(database, engine, task_queue, vendors or {}, self, pauses=pauses)
+        self._notices = Delivery(
+            database, Turns(engine), notices, watcher=watcher, door_is_late=door_is_late, when_free=self.wake
         )
         self._watcher = watcher
         self._sweep_s = sweep_s
@@ -75,6 +84,7 @@ class Dispatcher:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._delivery.stop()
+        await self._notices.stop()
 
     @property
     def is_running(self) -> bool:
@@ -83,7 +93,7 @@ class Dispatcher:
     @property
     def under_way(self) -> int:
         """Events that were taken up and are not settled yet."""
-        return self._delivery.count
+        return self._delivery.count + self._notices.count
 
     def wake(self) -> None:
         """Something was stored."""
@@ -140,18 +150,21 @@ class Dispatcher:
         await self._mark_started()
         if sweep:
             await self._start_registered()
-        due = await self._due(BATCH - self._delivery.count)
+        due, notices = await self._due(self._delivery), await self._due(self._notices, notices=True)
         if self._watcher:
-            self._watcher.waiting(len(due))
+            self._watcher.waiting(len(due) + len(notices))
         await self._delivery.begin(due)
+        await self._notices.begin(notices)
         await self._delivery.finished(patience_s)
-        return bool(due)
+        await self._notices.finished(patience_s)
+        return bool(due or notices)
 
-    async def _due(self, most: int) -> list[events.Due]:
+    async def _due(self, delivery: Delivery, *, notices: bool = False) -> list[events.Due]:
+        most = BATCH - delivery.count
         if most <= 0:
             return []
         async with self._database.session() as session:
-            return await events.pending(session, most, datetime.now(UTC), without=self._delivery.lanes)
+            return await events.pending(session, most, datetime.now(UTC), without=delivery.lanes, notices=notices)
 
     async def _mark_started(self) -> None:
         if not self._started:

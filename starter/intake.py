@@ -26,7 +26,7 @@ from records import events
 from records.group import GroupCommit
 from records.session import Database
 
-SOURCE: Final = "jupiter"
+SOURCE: Final = events.OURS
 _MAX_VERSION: Final = 2**31 - 1
 # What an integer column holds; no invoice has two thousand million versions.
 _LATE_S: Final = 0.010
@@ -38,7 +38,7 @@ _HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 class BadSignature(Unauthorized):
-    """These bytes are not known to come from the invoicing API."""
+    """These bytes are not known to come from whom they say they come from."""
 
     slug = "bad-signature"
 
@@ -60,13 +60,14 @@ class NotStored(BillhookError):
 class Verifier:
     """Checks Standard Webhooks signatures by any of `secrets`, so that a secret can be rotated without a gap."""
 
-    def __init__(self, secrets: list[str]) -> None:
+    def __init__(self, secrets: list[str], setting: str = "BILLHOOK_WEBHOOK_SECRETS") -> None:
         self._secrets = [Webhook(secret) for secret in secrets]
+        self._setting = setting
 
     def verify(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Raises BadSignature, whose words tell a stale timestamp from a wrong secret."""
         if not self._secrets:
-            raise BadSignature("no webhook secret is set up here", next_step="set BILLHOOK_WEBHOOK_SECRETS")
+            raise BadSignature("no webhook secret is set up here", next_step=f"set {self._setting}")
         given = {name: headers.get(name, "") for name in _HEADERS}
         for name, value in given.items():
             if not value:
@@ -74,7 +75,7 @@ class Verifier:
         given["webhook-signature"] = _known_versions(given["webhook-signature"])
         refusals = [_refusal(secret, body, given) for secret in self._secrets]
         if all(refusals):
-            raise _told(refusals[0])
+            raise _told(refusals[0], self._setting)
 
 
 def read_event(body: bytes) -> InvoiceEvent:
@@ -112,9 +113,13 @@ class Door:
 
     async def accept(self, event: InvoiceEvent, raw: bytes) -> bool:
         """Keep `event`; False if its id came before. Committed on return. Raises NotStored."""
+        return await self.keep(events.Arrival(SOURCE, event, raw))
+
+    async def keep(self, arrival: events.Arrival | events.Notice) -> bool:
+        """The same for an event of any system."""
         began = time.monotonic()
         try:
-            return await self._storing.put(events.Arrival(SOURCE, event, raw))
+            return await self._storing.put(arrival)
         except (SQLAlchemyError, OSError) as error:
             raise NotStored("the event could not be stored", next_step="send it again") from error
         finally:
@@ -145,7 +150,7 @@ def _refusal(secret: Webhook, body: bytes, headers: dict[str, str]) -> str:
     return ""
 
 
-def _told(refusal: str) -> BadSignature:
+def _told(refusal: str, setting: str) -> BadSignature:
     if "timestamp" in refusal or refusal == "Invalid Signature Headers":
         return BadSignature(
             f"webhook-timestamp: {refusal.lower()}; five minutes are tolerated",
@@ -155,5 +160,5 @@ def _told(refusal: str) -> BadSignature:
     return BadSignature(
         "webhook-signature: no secret of ours signed this body",
         field="webhook-signature",
-        next_step="check BILLHOOK_WEBHOOK_SECRETS against the endpoint's secret",
+        next_step=f"check {setting} against the endpoint's secret",
     )

@@ -82,17 +82,14 @@ class Router:
         if (settled := _by_itself(event, row)) is not None:
             return settled
         if key is None:
-            return self._unclaimed(row, "no invoice of ours has this reference or id")
+            return unclaimed(row, "no invoice of ours has this reference or id", self._pauses)
         if event.type == EventType.SENT and await self._is_our_sending(key, event):
             return Settled(Fate.IGNORED, f"it tells what we did ourselves: V{event.data.version} was sent")
         return await self._signal(key, event, row)
 
     def unforeseen(self, row: Due, error: Exception) -> Verdict:
         """What to do with an event over which we stumble ourselves: a few tries, then a person looks."""
-        reason = f"{type(error).__name__} while it was delivered"
-        if row.attempts >= _STUMBLES:
-            return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts, see the log")
-        return Waits(datetime.now(UTC) + self._pauses[min(row.attempts, len(self._pauses) - 1)], reason)
+        return unforeseen(row, error, self._pauses)
 
     async def _is_our_sending(self, key: str, event: InvoiceEvent) -> bool:
         """A version above the one on record may have been made at the API by hand: the workflow must know."""
@@ -108,7 +105,7 @@ class Router:
             return await self._without_workflow(key, event, row)
         except RPCError as error:
             if error.status in _REFUSED:
-                return self._unclaimed(row, f"Temporal refused the signal: {error.message[:200]}")
+                return unclaimed(row, f"Temporal refused the signal: {error.message[:200]}", self._pauses)
             raise
         return Settled(Fate.DELIVERED)
 
@@ -119,7 +116,7 @@ class Router:
             return await self._late(event, view)
         ended = await temporal.closed_as(await self._engine.client(), key)
         if ended is None or ended == "running":
-            return self._unclaimed(row, f"no workflow runs for {key} yet")
+            return unclaimed(row, f"no workflow runs for {key} yet", self._pauses)
         state = view.status if view is not None else "not on record"
         # Only a workflow that came to its own end has had its say; after a terminated one a person must look.
         fate = Fate.IGNORED if ended == "completed" else Fate.QUARANTINED
@@ -161,10 +158,20 @@ class Router:
         async with self._database.session() as session:
             return await invoices.get_view(session, key)
 
-    def _unclaimed(self, row: Due, reason: str) -> Verdict:
-        if row.attempts >= len(self._pauses):
-            return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts")
-        return Waits(datetime.now(UTC) + self._pauses[row.attempts], reason)
+
+def unclaimed(row: Due, reason: str, pauses: tuple[timedelta, ...]) -> Verdict:
+    """What it lacks may come yet: it waits through all `pauses`, then a person looks."""
+    if row.attempts >= len(pauses):
+        return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts")
+    return Waits(datetime.now(UTC) + pauses[row.attempts], reason)
+
+
+def unforeseen(row: Due, error: Exception, pauses: tuple[timedelta, ...]) -> Verdict:
+    """Our own mistake does not go away by waiting: a few tries, then a person looks."""
+    reason = f"{type(error).__name__} while it was delivered"
+    if row.attempts >= _STUMBLES:
+        return Settled(Fate.QUARANTINED, f"{reason}; given up after {row.attempts + 1} attempts, see the log")
+    return Waits(datetime.now(UTC) + pauses[min(row.attempts, len(pauses) - 1)], reason)
 
 
 def _by_itself(event: InvoiceEvent, row: Due) -> Settled | None:

@@ -7,11 +7,11 @@ from audit.books import Book, World, parsed
 from audit.look import Look
 from audit.truth import was_taken
 from billing.record import Fate
+from records.events import OURS
 from records.tables import EventRow
 
 YOUNG: Final = timedelta(minutes=10)
 # The dispatcher sweeps every few seconds; an event that is due for longer than this is waited for by nobody.
-_OURS: Final = "jupiter"
 
 
 def of_invoice(book: Book, world: World, look: Look) -> None:
@@ -33,7 +33,10 @@ def of_world(world: World, look: Look) -> None:
 
 
 def orphan(row: EventRow, world: World, look: Look) -> None:
-    """An event that belongs to no invoice of ours."""
+    """An event that belongs to no invoice of ours, or another system's notice, which may have begun one."""
+    if row.source != OURS:
+        _notice(row, world, look)
+        return
     _fate(row, world, look, None)
     _genuine(row, world, look)
 
@@ -49,6 +52,14 @@ def _fate(row: EventRow, world: World, look: Look, book: Book | None) -> None:
         _delivered(row, about, world, look, book)
     else:
         _pending(row, about, world, look, book)
+
+
+def _notice(row: EventRow, world: World, look: Look) -> None:
+    """Another system's: no workflow states its fate, the dispatcher does, with a reason whatever it is."""
+    if row.fate == Fate.PENDING:
+        _pending(row, _about(row), world, look, None)
+    else:
+        look.expect(bool(row.reason.strip()), row.id, f"{_about(row)} is {row.fate} without a reason")
 
 
 def _delivered(row: EventRow, about: str, world: World, look: Look, book: Book | None) -> None:
@@ -84,7 +95,7 @@ def _genuine(row: EventRow, world: World, look: Look) -> None:
     event, about = parsed(row), _about(row)
     if not look.expect(event is not None or row.fate == Fate.QUARANTINED, row.id, f"{about}: its bytes are no event"):
         return
-    if world.truth is None or row.source != _OURS or event is None or row.received_at >= world.as_of:
+    if world.truth is None or row.source != OURS or event is None or row.received_at >= world.as_of:
         return
     sent = world.truth.events.get(row.id)
     if look.expect(sent is not None, row.id, f"{about} is in our records, and the API never sent it") and sent:
@@ -93,7 +104,7 @@ def _genuine(row: EventRow, world: World, look: Look) -> None:
 
 
 def _about(row: EventRow) -> str:
-    return f"{row.type} of {row.reference or row.invoice_id}"
+    return f"{row.type} of {row.reference or row.invoice_id or row.source}"
 
 
 def _content(event: dict[str, Any]) -> dict[str, Any]:

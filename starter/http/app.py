@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from connectors.http import build_client
 from records.session import Database
-from settings import Settings, load_policy
+from settings import Settings, load_mappings, load_policy
 from starter.client import ClientFactory, Engine
 from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
@@ -16,8 +17,9 @@ from starter.http.auth import SCHEME
 from starter.http.limits import BodyLimit
 from starter.http.metrics import Metrics, Timed
 from starter.http.parts import Parts
-from starter.http.routes import customers, health, invoices, queues, triggers, webhooks
+from starter.http.routes import customers, health, invoices, queues, triggers, vendor_webhooks, webhooks
 from starter.intake import Door, Verifier
+from starter.vendors.build import build_vendors
 
 VERSION: Final = "0.1.0"
 _ABOUT: Final = (
@@ -29,14 +31,19 @@ _ABOUT: Final = (
 def create_app(settings: Settings, database: Database, client_factory: ClientFactory) -> FastAPI:
     """The API over `database`, which stays the caller's to upgrade and close. Temporal is reached when first needed.
 
-    Raises BadInput where the policy that the settings name cannot be used.
+    Raises BadInput where the policy or the motions that the settings name cannot be used.
     """
     metrics = Metrics()
     engine = Engine(client_factory)
     door = Door(database)
-    dispatcher = Dispatcher(database, engine, settings.task_queue, watcher=metrics, door_is_late=lambda: door.is_late)
+    http = build_client()
+    vendors = build_vendors(settings, load_mappings(settings), database, http)
+    dispatcher = Dispatcher(
+        database, engine, settings.task_queue, watcher=metrics, door_is_late=lambda: door.is_late, vendors=vendors
+    )
     verifier = Verifier(settings.webhook_secret_list)
     app = FastAPI(title="Billhook", version=VERSION, description=_ABOUT, lifespan=_lifespan, redirect_slashes=False)
+    app.state.http = http
     app.state.parts = Parts(
         settings=settings,
         database=database,
@@ -47,8 +54,9 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         verifier=verifier,
         door=door,
         metrics=metrics,
+        vendors=vendors,
     )
-    for module in (webhooks, triggers, invoices, queues, customers, health):
+    for module in (webhooks, vendor_webhooks, triggers, invoices, queues, customers, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit)
@@ -65,6 +73,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await dispatcher.stop()
+        await app.state.http.aclose()
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

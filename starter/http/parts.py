@@ -13,6 +13,7 @@ from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http.metrics import Metrics
 from starter.intake import Door, Verifier
+from starter.vendors.build import Vendors
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Parts:
     verifier: Verifier
     door: Door
     metrics: Metrics
+    vendors: Vendors
 
 
 async def parts_of(request: Request) -> Parts:

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from billing.mappings import System
 from records.session import Database
 from records.tokens import Scope, revoke_token
 from starter.client import closed_as
@@ -15,7 +16,7 @@ from starter.http.auth import GuardedRoute
 from tests.stack import milestone_body
 from tests.starter.conftest import CUSTOMER, Api, running_api
 
-OPEN = {"/healthz", "/readyz", "/metrics", "/webhooks/jupiter"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/webhooks/jupiter", *(f"/webhooks/{system.value}" for system in System)}
 GUARDED = [
     ("PUT", "/customers/acme"),
     ("GET", "/customers/acme"),

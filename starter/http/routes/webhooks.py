@@ -18,7 +18,7 @@ _WORDS: Final = {
     413: "Larger than 1 MiB",
     503: "Could not be stored; send it again",
 }
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"model": Problem, "description": words, "content": {MEDIA_TYPE: {}}} for status, words in _WORDS.items()
 }
 
@@ -30,7 +30,7 @@ class Taken(BaseModel):
     created: bool
 
 
-@router.post("/jupiter", status_code=202, summary="A signed event of the invoicing API", responses=_PROBLEMS)
+@router.post("/jupiter", status_code=202, summary="A signed event of the invoicing API", responses=PROBLEMS)
 async def jupiter(request: Request, parts: UseParts) -> Taken:
     """Answers once the event is stored; what it means is read afterwards."""
     try:
