@@ -117,19 +117,30 @@ class HubSpot:
                 raise BadAnswer(f"GET {path}", "a page leads to itself")
             params["after"] = page.paging.next.after
 
-    async def update(self, kind: str, record_id: str, properties: dict[str, str]) -> None:
-        """Set properties; an empty value clears one."""
+    async def update(self, kind: str, record_id: str, properties: dict[str, str], *, step_key: str) -> None:
+        """Set properties; an empty value clears one. HubSpot is not told the step key, our record of the call is."""
         path = f"/crm/v3/objects/{kind}/{quote(record_id, safe='')}"
-        await self._call("PATCH", path, json={"properties": properties})
+        await self._call("PATCH", path, json={"properties": properties}, step_key=step_key)
 
     async def property_names(self, kind: str) -> set[str]:
         """The properties that objects of `kind` have."""
         path = f"/crm/v3/properties/{kind}"
         return {found.name for found in _read(_Properties, path, await self._call("GET", path)).results}
 
-    async def _call(self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None) -> bytes:
+    async def _call(
+        self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None, step_key: str = ""
+    ) -> bytes:
         headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
-        return await call(self._client, method, self._url + path, headers=headers, params=params, json=json)
+        return await call(
+            self._client,
+            method,
+            self._url + path,
+            system="hubspot",
+            headers=headers,
+            params=params,
+            json=json,
+            step_key=step_key,
+        )
 
 
 def _is_primary(end: _End) -> bool:

@@ -25,7 +25,7 @@ class HubSpotCrm:
         names = self._mapping.company_names
         properties = {names[field]: written(value) for field, value in fields.items() if field in names}
         if properties:
-            await self._hubspot.update("companies", await self._company(customer_id), properties)
+            await self._hubspot.update("companies", await self._company(customer_id), properties, step_key=step_key)
 
     async def mark_billed(self, deal_id: str, customer_id: str, key: str, total: Money, *, step_key: str) -> None:
         """Told again where another invoice of the deal was billed meanwhile, so that the last word holds both."""
@@ -33,7 +33,7 @@ class HubSpotCrm:
             await deals.mark_billed(session, deal_id, customer_id, key, total)
         told: dict[str, Money] | None = None
         while (held := await self._billed(deal_id)) != told:
-            await self._hubspot.update("deals", deal_id, self._facts(held))
+            await self._hubspot.update("deals", deal_id, self._facts(held), step_key=step_key)
             told = held
 
     async def _billed(self, deal_id: str) -> dict[str, Money]:
