@@ -8,20 +8,8 @@ from typing import Any
 from audit.histories import History
 from audit.journal import Entry, Journal
 from audit.truth import Remote, Truth
-from billing.events import InvoiceEvent
-from billing.intent import Intent
-from billing.record import Status
-from records.tables import (
-    AssessmentRow,
-    CaseRow,
-    DealRow,
-    DecisionRow,
-    EntryRow,
-    EventRow,
-    IntentRow,
-    InvoiceRow,
-    MailRow,
-)
+from records.papers import Papers
+from records.tables import EntryRow
 
 
 @dataclass
@@ -42,35 +30,14 @@ class World:
 
 
 @dataclass
-class Book:
-    """One invoice. `row` is None until its workflow told a first record."""
+class Book(Papers):
+    """One invoice: our records of it, and what the other sources say."""
 
-    registered: IntentRow
-    row: InvoiceRow | None = None
-    assessments: list[AssessmentRow] = field(default_factory=list)
-    decisions: list[DecisionRow] = field(default_factory=list)
-    cases: list[CaseRow] = field(default_factory=list)
-    entries: list[EntryRow] = field(default_factory=list)
-    events: list[EventRow] = field(default_factory=list)
-    mails: list[MailRow] = field(default_factory=list)
-    deals: list[DealRow] = field(default_factory=list)
     history: History | None = None
     remotes: list[Remote] = field(default_factory=list)
     postings: list[Entry] = field(default_factory=list)
     is_settled: bool = False
     """Ended, and nothing of it changed since the first source was read: what does not agree now never will."""
-
-    @property
-    def key(self) -> str:
-        return self.registered.key
-
-    @property
-    def status(self) -> Status:
-        return Status(self.row.status) if self.row else Status.DRAFTING
-
-    @property
-    def intent(self) -> Intent:
-        return Intent.model_validate_json(self.registered.payload)
 
     @property
     def remote(self) -> Remote | None:
@@ -83,14 +50,6 @@ class Book:
     def abandoned(self) -> EntryRow | None:
         """The timeline's line of a person who closed an approved invoice without billing it."""
         return next((entry for entry in self.entries if entry.kind == "abandoned"), None)
-
-
-def parsed(row: EventRow) -> InvoiceEvent | None:
-    """The event as it came; None where its bytes cannot be read (the I5 check says so)."""
-    try:
-        return InvoiceEvent.model_validate_json(row.raw)
-    except ValueError:
-        return None
 
 
 def shown(value: Any) -> str:

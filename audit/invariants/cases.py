@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from audit.books import Book, World, parsed
-from audit.invariants.order import refold
+from audit.books import Book, World
+from audit.fold import parsed, refold
 from audit.look import Look
 from billing.events import EventType
 from billing.record import Fate

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from audit.books import Book, World, parsed
+from audit.books import Book, World
+from audit.fold import parsed
 from audit.look import Look
 from audit.truth import was_taken
 from billing.record import Fate

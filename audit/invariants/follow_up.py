@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 from activities import signatures as step
-from audit.books import Book, World, parsed
+from audit.books import Book, World
+from audit.fold import parsed
 from audit.histories import History, Step
 from audit.look import Look
 from billing.events import EventType

@@ -2,18 +2,18 @@
 
 from typing import Any, Final
 
-from audit.books import Book, World, parsed, shown
+from audit.books import Book, World, shown
+from audit.fold import refold, told
 from audit.histories import History
 from audit.look import Look
 from billing import told as timeline
-from billing.lifecycle import Lifecycle, fold
+from billing.lifecycle import Lifecycle
 from billing.ownership import RECIPIENT_FIELDS, filled
 from billing.record import Fate, Status
-from records.tables import EventRow, InvoiceRow
+from records.tables import InvoiceRow
 
 _IN_MOTION: Final = frozenset({Fate.PENDING.value, Fate.DELIVERED.value})
 _COMPARED: Final = ("sequence", "status", "version", "revision", "total_minor", "currency", "external_id", "recipient")
-_ANSWERED: Final = frozenset({"accepted", "declined"})
 _AFTER_APPROVAL: Final = frozenset({Status.APPROVED, Status.BILLED, Status.NEEDS_ATTENTION})
 
 
@@ -35,27 +35,6 @@ def of_invoice(book: Book, world: World, look: Look) -> None:
         _settled(book, book.row, life, look)
     else:
         _running(book, life, look)
-
-
-def issued_version(book: Book) -> int:
-    """The newest version that the timeline says was issued; 0 before the first."""
-    found = [timeline.issued_version(entry.text) for entry in book.entries if entry.kind == "issued"]
-    return max((version for version in found if version), default=0)
-
-
-def told(book: Book) -> list[EventRow]:
-    """The events whose fate the workflow has stated."""
-    return [row for row in book.events if row.stated_by is not None]
-
-
-def refold(book: Book) -> Lifecycle | None:
-    """The fold of what the workflow has read, from the stored bytes; None where nothing was issued."""
-    version = issued_version(book)
-    if book.row is None or not version:
-        return None
-    events = [event for row in told(book) if (event := parsed(row))]
-    closed = frozenset(case.id for case in book.cases if case.status in _ANSWERED)
-    return fold(events, version=version, external_id=book.row.external_id or "", closed_cases=closed)
 
 
 def _last_word(book: Book, history: History, look: Look) -> None:

@@ -1,5 +1,6 @@
 """The HTTP API as the commands call it: address, token, and answers turned into words and exit codes."""
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,12 @@ def known(name: str) -> str:
 
 def call(method: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
     """The answer's JSON. Raises Stop with the refusal in words: field, cause, next step."""
+    content = fetch(method, path, body=body, params=params)
+    return json.loads(content) if content else None
+
+
+def fetch(method: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> bytes:
+    """The answer's bytes as they came. Raises Stop as `call` does."""
     import httpx  # noqa: PLC0415 - commands load what they need when they run
 
     url = known(credentials.API_URL) or DEFAULT_URL
@@ -39,7 +46,7 @@ def call(method: str, path: str, *, body: Any = None, params: dict[str, Any] | N
             "next:  start it with `billhook up`, or set BILLHOOK_API_URL",
         ) from error
     if answer.is_success:
-        return answer.json() if answer.content else None
+        return answer.content
     raise refused(answer)
 
 

@@ -10,6 +10,7 @@ from starter.cli import (
     audit,
     db,
     doctor,
+    dossiers,
     events,
     invoices,
     parts,
@@ -38,6 +39,8 @@ app.command()(parts.worker)
 app.command()(parts.api)
 app.command()(parts.sandbox)
 app.command()(trigger.trigger)
+invoices.app.command()(dossiers.dossier)
+invoices.app.command()(dossiers.verify)
 app.add_typer(invoices.app, name="invoice")
 app.add_typer(queues.approvals, name="approvals")
 app.add_typer(queues.cases, name="cases")

@@ -10,6 +10,7 @@ import typer
 from starter.cli import api
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import AsJson, data, data_json, rows, say
+from starter.cli.showing import shown
 
 app: Final = typer.Typer(help="Look at invoices and decide on them.", no_args_is_help=True)
 
@@ -55,22 +56,13 @@ def list_(
 
 @app.command()
 def show(key: Key, as_json: AsJson = False) -> None:
-    """Show one invoice: state, revision, reasons, timeline, what can be done now."""
+    """Show one invoice: state, content and versions, whose it is and until when, what can be done, timeline."""
     invoice = api.call("GET", path_of(key))
     if as_json:
         data_json(invoice)
         return
-    for name in ("key", "motion", "customer_id", "status", "waiting_for", "total", "currency", "version", "revision",
-                 "external_id", "link", "due_date", "failed_step"):  # fmt: skip
-        data(f"{name:12} {invoice.get(name) if invoice.get(name) is not None else '-'}")
-    for name, value in (invoice.get("recipient") or {}).items():
-        if value is not None:
-            data(f"{name:12} {value}")
-    for reason in (invoice.get("assessment") or {}).get("reasons", []):
-        data(f"reason       {reason['text']} ({reason['rule']})")
-    data(f"possible now {', '.join(invoice.get('available_actions') or []) or 'nothing'}")
-    for entry in invoice.get("timeline") or []:
-        data(f"{entry['at']}  {entry['actor']}: {entry['text']}")
+    for line in shown(invoice):
+        data(line)
 
 
 @app.command()

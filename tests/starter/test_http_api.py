@@ -27,6 +27,7 @@ GUARDED = [
     ("POST", "/triggers/usage"),
     ("GET", "/invoices"),
     ("GET", "/invoices/invoice:p:m"),
+    ("GET", "/invoices/invoice:p:m/dossier"),
     ("POST", "/invoices/invoice:p:m/decision"),
     ("GET", "/invoices/invoice:p:m/change-requests/cr_1"),
     ("POST", "/invoices/invoice:p:m/change-requests/cr_1/decision"),

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from billing.decisions import Answer
 from billing.errors import NotFound
@@ -13,6 +13,7 @@ from records.invoices import OpenCase
 from records.tokens import Scope
 from records.views import InvoiceView, Page
 from starter.deciding import CancelBody, ChangeDecisionBody, DecisionBody, DelegateBody, RetryBody
+from starter.dossiers import dossier, file_name
 from starter.http.auth import GuardedRoute, UseCaller, needs
 from starter.http.parts import UseParts
 
@@ -39,6 +40,18 @@ async def get_invoice(key: Key, parts: UseParts) -> InvoiceView:
     view = await parts.deciding.view(key)
     async with parts.database.session() as session:
         return await with_comparisons(session, view)
+
+
+@router.get(
+    "/{key}/dossier",
+    summary="All that shows who decided what on which content, as one file",
+    response_class=Response,
+    **needs(Scope.READ),
+)
+async def read_dossier(key: Key, parts: UseParts) -> Response:
+    """Its entries are chained by hashes; keep the bytes as they came."""
+    headers = {"Content-Disposition": f'attachment; filename="{file_name(key)}"'}
+    return Response(await dossier(parts.database, key), media_type="application/json", headers=headers)
 
 
 @router.post("/{key}/decision", summary="Approve or reject", **needs(Scope.APPROVE))
