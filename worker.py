@@ -75,6 +75,7 @@ class Parts:
             records.state_late,
             records.assess,
             records.authorize,
+            records.put_to,
             invoicing.create_draft,
             invoicing.patch_draft,
             invoicing.issue,

@@ -3,7 +3,11 @@
 from temporalio import activity
 
 from activities import signatures
-from billing.policy import Assessment, Policy, assess
+from billing import approvers
+from billing.assessing import approval_times, assess
+from billing.assessment import Assessment
+from billing.decisions import Action
+from billing.policy import Policy
 from records import customers, invoices, late, tokens
 from records.session import Database
 
@@ -30,14 +34,18 @@ class RecordActivities:
     @activity.defn(name=signatures.ASSESS.name)
     async def assess(self, request: signatures.Assess) -> Assessment:
         """The policy's answer on this revision, kept with its inputs."""
+        total = request.commercial.total
         async with self._database.transaction() as session:
-            history = await customers.history(session, request.customer_id, excluding=request.key)
+            history = await customers.history(
+                session, request.customer_id, excluding=request.key, scope=request.scope, currency=total.currency
+            )
             found = assess(
                 self._policy,
                 motion=request.motion,
-                total=request.commercial.total,
+                total=total,
                 history=history,
                 now=request.at,
+                scope=request.scope,
             )
             await invoices.save_assessment(session, request.key, request.revision, found)
         return found
@@ -45,12 +53,37 @@ class RecordActivities:
     @activity.defn(name=signatures.AUTHORIZE.name)
     async def authorize(self, request: signatures.Authorize) -> signatures.Verdict:
         """Approvers are the names of live tokens with scope approve; the policy may narrow them."""
-        async with self._database.session() as session:
-            live = await tokens.live_approvers(session)
-        refusal = self._policy.may_approve(
+        total = request.commercial.total
+        refusal = approvers.refusal(
+            self._policy,
             request.actor,
-            total=request.commercial.total,
+            request.action,
+            total=total,
             triggered_by=request.triggered_by,
-            live_approvers=live,
+            live=await self._live(),
+            approved_by=request.approved_by,
         )
-        return signatures.Verdict(refusal=refusal)
+        return signatures.Verdict(refusal=refusal, approvals_needed=self._policy.approvals_needed(total))
+
+    @activity.defn(name=signatures.PUT_TO.name)
+    async def put_to(self, request: signatures.PutTo) -> signatures.Placed:
+        """Whoever it is put to must be able to say yes to it; his calendar counts from now on."""
+        total, live = request.commercial.total, await self._live()
+        for who, action in ((request.actor, Action.DELEGATE), (request.to, Action.APPROVE)):
+            refusal = approvers.refusal(
+                self._policy, who, action, total=total, triggered_by=request.triggered_by, live=live
+            )
+            if refusal:
+                return signatures.Placed(refusal=refusal)
+        times = approval_times(self._policy, request.to, request.at)
+        return signatures.Placed(
+            assignee=request.to,
+            assignee_mail=self._policy.mail_of(request.to),
+            calendar=self._policy.calendar_of(request.to),
+            remind_at=times["remind_at"],
+            escalate_at=times["escalate_at"],
+        )
+
+    async def _live(self) -> list[str]:
+        async with self._database.session() as session:
+            return await tokens.live_approvers(session)

@@ -11,10 +11,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from billing.assessment import Assessment
 from billing.deadlines import Calendar
 from billing.decisions import Action
 from billing.intent import Commercial, Line, Motion
-from billing.policy import Assessment
 from billing.record import Call, Entry, EventFate, InvoiceRecord
 
 
@@ -64,10 +64,11 @@ class Draft(Done):
 
 
 class Assess(Request):
-    """`at` is the workflow's own time, from which business hours count."""
+    """`at` is the workflow's own time, from which business hours count; `scope` a project, deal or subscription."""
 
     motion: Motion
     customer_id: str
+    scope: str = ""
     commercial: Commercial
     revision: str
     at: datetime

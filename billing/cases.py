@@ -1,7 +1,7 @@
 """From a recipient's request to a case: who has to answer it, and by when."""
 
+from billing.assessment import Assessment
 from billing.lifecycle import OpenCase
-from billing.policy import Assessment
 from billing.record import CaseRecord
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import bindparam, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
+from billing.assessment import Assessment
 from billing.intent import canonical_hash
-from billing.policy import Assessment
 from billing.record import InvoiceRecord, Status
 from records.sql import (
     from_cursor,

@@ -39,6 +39,7 @@ class Requests:
             key=self._state.key,
             motion=self._intent.motion,
             customer_id=self._intent.customer_id,
+            scope=self._intent.source.scope,
             commercial=self._state.commercial,
             revision=self._state.revision,
             at=now,

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 from activities.signatures import GivenField
 from billing.actions import available_actions
+from billing.assessment import Assessment
 from billing.decisions import Decision
 from billing.events import InvoiceEvent
 from billing.intent import Commercial, Intent, Patch
 from billing.lifecycle import Lifecycle, fold
-from billing.policy import Assessment
 from billing.record import CaseRecord, Entry, EventFate, InvoiceRecord, Status
 
 

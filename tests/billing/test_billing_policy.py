@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.approvers import refusal
+from billing.assessing import assess, seen
+from billing.assessment import Assessment, History, Segment
+from billing.decisions import Action
 from billing.errors import BadInput
 from billing.intent import Motion
 from billing.money import Money
-from billing.policy import Assessment, History, Policy, Segment, assess
+from billing.policy import Policy
 
 NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "policy.toml"
@@ -144,7 +148,7 @@ def test_a_case_goes_to_its_owner_and_without_one_to_the_assignee() -> None:
 
 
 def may(policy: Policy, actor: str, total: str = "30000.00", triggered_by: str = "pm-tool") -> str:
-    return policy.may_approve(actor, total=usd(total), triggered_by=triggered_by, live_approvers=LIVE)
+    return refusal(policy, actor, Action.APPROVE, total=usd(total), triggered_by=triggered_by, live=LIVE)
 
 
 def test_without_a_list_every_live_approver_may_and_nobody_else() -> None:
@@ -170,8 +174,131 @@ def test_a_list_narrows_the_live_approvers_and_gives_nobody_a_token() -> None:
 def test_an_approver_s_limit_is_what_he_may_still_approve(total: str, allowed: bool) -> None:
     policy = Policy.parse('[[approvers]]\nname = "dana"\nlimits = { USD = "50000.00" }')
     assert (may(policy, "dana", total) == "") is allowed
-    euros = policy.may_approve("dana", total=Money.parse("1.00", "EUR"), triggered_by="", live_approvers=LIVE)
+    euro = Money.parse("1.00", "EUR")
+    euros = refusal(policy, "dana", Action.APPROVE, total=euro, triggered_by="", live=LIVE)
     assert "no limit in EUR" in euros
+
+
+def test_of_two_who_must_approve_the_second_is_somebody_else() -> None:
+    asked = {"total": usd("90000.00"), "triggered_by": "", "live": LIVE, "approved_by": ("dana",)}
+    assert "second person" in refusal(Policy(), "dana", Action.APPROVE, **asked)
+    assert refusal(Policy(), "robin", Action.APPROVE, **asked) == ""
+    assert refusal(Policy(), "dana", Action.REJECT, **asked) == ""
+
+
+@pytest.mark.parametrize("action", sorted(set(Action) - {Action.APPROVE, Action.REJECT}))
+def test_what_changes_no_amount_needs_an_approver_and_no_limit(action: Action) -> None:
+    policy = Policy.parse('[[approvers]]\nname = "dana"\nlimits = { USD = "1.00" }')
+    asked = {"total": usd("90000.00"), "triggered_by": "dana", "live": LIVE}
+    assert refusal(policy, "dana", action, **asked) == ""
+    assert "does not name robin" in refusal(policy, "robin", action, **asked)
+    assert "no approver" in refusal(policy, "mallory", action, **asked)
+
+
+@pytest.mark.parametrize(
+    ("currency", "text", "needed"),
+    [("USD", "100000.00", 1), ("USD", "100000.01", 2), ("JPY", "9000000", 1), ("JPY", "9000001", 2),
+     ("KWD", "100000.000", 1), ("KWD", "100000.001", 2)],
+)  # fmt: skip
+def test_a_total_over_the_second_limit_needs_two_people(currency: str, text: str, needed: int) -> None:
+    policy = Policy.parse(
+        '[thresholds]\ndefault = "900000000"\n[second_limits]\ndefault = "100000.00"\nJPY = "9000000"'
+    )
+    found = of(policy, Money.parse(text, currency))
+    assert found.approvals_needed == needed
+    assert rules(found) == (["second_limit"] if needed == 2 else [])
+
+
+def test_without_a_second_limit_one_person_is_always_enough() -> None:
+    assert of(Policy(), usd("99999999.00")).approvals_needed == 1
+
+
+def test_a_motion_can_always_want_a_person() -> None:
+    policy = Policy.parse('[motions]\nalways = ["quote"]')
+    asked = {"total": usd("1.00"), "history": History(), "now": NOW}
+    assert rules(assess(policy, motion=Motion.QUOTE, **asked)) == ["motion"]
+    assert assess(policy, motion=Motion.MILESTONE, **asked).automatic
+
+
+@pytest.mark.parametrize(
+    ("total", "before", "waits"),
+    [("200.00", (10000, 10000, 10000), False), ("200.01", (10000, 10000, 10000), True),
+     ("50.00", (10000, 10000, 10000), False), ("49.99", (10000, 10000, 10000), True),
+     ("900.00", (10000,), False), ("200.01", (10000, 10000, 10000, 99999999), True), ("0.01", (0, 0, 0), True),
+     ("0.00", (0, 0, 0), False)],
+)  # fmt: skip
+def test_usage_far_off_the_mean_of_the_subscription_s_last_invoices_waits(
+    total: str, before: tuple[int, ...], waits: bool
+) -> None:
+    asked = {"total": usd(total), "history": History(usage_minor=before), "now": NOW}
+    assert rules(assess(Policy(), motion=Motion.USAGE, **asked)) == (["usage_variance"] if waits else [])
+    assert assess(Policy(), motion=Motion.MILESTONE, **asked).automatic
+    off = Policy.parse('[usage_variance]\nfactor = "0"')
+    assert assess(off, motion=Motion.USAGE, **asked).automatic
+
+
+PEOPLE = """
+[approval]
+assignee = "dana"
+[[assign]]
+to = "robin"
+motion = "quote"
+over = { USD = "1000.00" }
+[[assign]]
+to = "kim"
+segment = "enterprise"
+[[approvers]]
+name = "dana"
+[[approvers]]
+name = "robin"
+email = "robin@billhook.example"
+[approvers.business_hours]
+zone = "America/New_York"
+[[approvers]]
+name = "kim"
+"""
+
+
+@pytest.mark.parametrize(
+    ("motion", "text", "segment", "to"),
+    [(Motion.QUOTE, "1000.01", "standard", "robin"), (Motion.QUOTE, "1000.00", "standard", "dana"),
+     (Motion.QUOTE, "1000.01", "enterprise", "robin"), (Motion.MILESTONE, "9.00", "enterprise", "kim")],
+)  # fmt: skip
+def test_the_first_rule_that_fits_says_whom_an_approval_is_put_to(
+    motion: Motion, text: str, segment: str, to: str
+) -> None:
+    history = History(segment=Segment(segment))
+    found = assess(Policy.parse(PEOPLE), motion=motion, total=usd(text), history=history, now=NOW)
+    assert found.assignee == to
+
+
+def test_times_run_by_the_calendar_of_whoever_must_decide() -> None:
+    policy = Policy.parse(PEOPLE + '[motions]\nalways = ["quote", "milestone"]')
+    asked = {"history": History(), "now": NOW}
+    robin = assess(policy, motion=Motion.QUOTE, total=usd("1000.01"), **asked)
+    assert robin.assignee_mail == "robin@billhook.example"
+    # A Friday, 11:00 in New York: four hours are left of six.
+    assert robin.remind_at == datetime(2026, 11, 20, 20, tzinfo=UTC)
+    assert assess(policy, motion=Motion.MILESTONE, total=usd("1.00"), **asked).remind_at == datetime(
+        2026, 11, 23, 12, tzinfo=UTC
+    )
+
+
+@given(st.integers(0, 10**8), st.integers(0, 10**8), st.sampled_from(["JPY", "USD", "KWD"]))
+def test_a_stricter_threshold_never_lets_more_out(minor: int, limit: int, currency: str) -> None:
+    total = Money(minor=minor, currency=currency)
+    strict = Policy(thresholds={currency: str(Money(minor=limit // 2, currency=currency).major)})
+    lax = Policy(thresholds={currency: str(Money(minor=limit, currency=currency).major)})
+    assert not (of(strict, total).automatic and not of(lax, total).automatic)
+
+
+def test_what_an_assessment_saw_is_enough_to_judge_it_again() -> None:
+    history = History(invoices_issued=2, change_requests=(NOW - timedelta(days=400),), usage_minor=(5, 6))
+    asked = {"motion": Motion.USAGE, "total": usd("12.50"), "history": history, "now": NOW, "scope": "sub_1"}
+    found = assess(Policy(), **asked)
+    assert seen(found.inputs) == asked
+    assert assess(Policy(), **seen(found.inputs)) == found
+    assert seen({name: value for name, value in found.inputs.items() if name != "usage_minor"}) is None
 
 
 def test_the_hash_names_what_a_policy_says_and_not_how_it_is_laid_out() -> None:
@@ -184,7 +311,7 @@ def test_the_hash_names_what_a_policy_says_and_not_how_it_is_laid_out() -> None:
 def test_the_example_is_valid_and_shows_every_section() -> None:
     text = EXAMPLE.read_text()
     Policy.parse(text)
-    assert set(tomllib.loads(text)) | {"approvers"} == set(Policy.model_fields)
+    assert set(tomllib.loads(text)) | {"approvers", "assign", "second_limits"} == set(Policy.model_fields)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +321,16 @@ def test_the_example_is_valid_and_shows_every_section() -> None:
         ("[thresholds]\nUSD = 25000.00", "thresholds.USD", 2),
         ('[thresholds]\nJPY = "1.5"', "thresholds.JPY", 2),
         ('[thresholds]\nUSD = "-1"', "thresholds.USD", 2),
+        ('[second_limits]\nUSD = "x"', "second_limits.USD", 2),
+        ("[usage_variance]\nfactor = 2", "usage_variance.factor", 2),
+        ('[usage_variance]\nfactor = "1"', "usage_variance.factor", 2),
+        ('[motions]\nalways = ["quotes"]', "motions.always.0", 2),
+        ('[[assign]]\nto = "dana"\nsegment = "huge"', "assign.0.segment", 3),
+        ('[[approvers]]\nname = "dana"\n[[assign]]\nto = "kim"', "assign.0.to", 4),
+        ('[[approvers]]\nname = "dana"\nemail = "dana"', "approvers.0.email", 3),
+        ('[approval]\non_expiry = "forget"', "approval.on_expiry", 2),
+        ("[cases]\nwarn_before_hours = 16", "cases.warn_before_hours", 2),
+        ('[[approvers]]\nname = "dana"\n[cases]\nowner = "kim"', "cases.owner", 4),
         ('[thresholds]\nUSD = "1,000"', "thresholds.USD", 2),
         ('[thresholds]\nXAU = "1"', "thresholds.XAU", 2),
         ('thresholds = { usd = "1" }', "thresholds.usd", 1),

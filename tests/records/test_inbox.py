@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event as on
 
+from billing.assessment import Assessment, Reason
 from billing.errors import BadInput
-from billing.policy import Assessment, Reason
 from billing.record import CaseRecord, Entry, InvoiceRecord, Status
 from records import inbox as boxes
 from records import invoices

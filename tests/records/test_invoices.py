@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from billing.assessment import Assessment, Reason
 from billing.decisions import Action, Decision
 from billing.errors import BadInput
 from billing.events import InvoiceEvent
-from billing.policy import Assessment, Reason
 from billing.record import CaseRecord, Entry, EventFate, Fate, InvoiceRecord, Status
 from records import events, invoices
 from records.intents import register

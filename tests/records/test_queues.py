@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from billing.assessment import Segment
 from billing.errors import Conflict, KeyTaken, UnknownCustomer
 from billing.intent import Motion
 from billing.money import Money
 from billing.ownership import Carry
-from billing.policy import Segment
 from billing.record import Fate, Status
 from records import customers, deals, events, intents, invoices, mails, tokens
 from records.session import Database

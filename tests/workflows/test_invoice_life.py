@@ -73,7 +73,7 @@ async def test_25000_00_goes_out_and_25000_01_waits(stack: Stack) -> None:
     await stack.until(at, "sent")
     waiting = await stack.until(over, "awaiting_approval")
     assert [reason["rule"] for reason in waiting["assessment"]["reasons"]] == ["over_threshold"]
-    assert set(waiting["available_actions"]) == {"approve", "reject", "cancel"}
+    assert set(waiting["available_actions"]) == {"approve", "reject", "delegate", "cancel"}
 
 
 async def test_an_enterprise_customers_first_invoice_waits_and_the_second_does_not(stack: Stack) -> None:
