@@ -16,7 +16,7 @@ def shown(invoice: dict[str, Any]) -> Iterator[str]:
     for name, text in (*_head(invoice), *_content(invoice), *_people(invoice)):
         yield f"{name:12} {printable(text)}"
     for entry in invoice.get("timeline") or []:
-        yield printable(f"{entry['at']}  {entry['actor']}: {entry['text']}")
+        yield f"{entry['at']}  {printable(entry['actor'])}: {printable(entry['text'])}"
 
 
 def _head(invoice: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -31,7 +31,7 @@ def _content(invoice: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What is billed now, and every version there was."""
     content = invoice.get("content") or {}
     for line in content.get("lines", []):
-        yield "line", f"{line['quantity']} x {line['unit_price']} = {line['amount']}  {line['description']}"
+        yield "line", f"{line['quantity']} x {line['unit_price']} = {line['amount']}: {line['description']}"
     if discount := content.get("discount"):
         yield "discount", f"{discount['value']} ({discount['type']}), {discount['off']} off {content['subtotal']}"
     if content:
@@ -39,7 +39,7 @@ def _content(invoice: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in invoice.get("versions") or []:
         issued = f"issued {one['issued_at']}" if one["issued_at"] else "not issued"
         made = f"made {one['made_at']} by {one['made_by'] or 'the trigger'}"
-        yield f"V{one['version']}", f"{one['total']}  revision {one['revision']}  {made}, {issued}"
+        yield f"V{one['version']}", f"{one['total']}, revision {one['revision']}, {made}, {issued}"
 
 
 def _people(invoice: dict[str, Any]) -> Iterator[tuple[str, str]]:
