@@ -17,7 +17,7 @@ from starter.http.auth import SCHEME
 from starter.http.limits import BodyLimit
 from starter.http.metrics import Metrics, Timed
 from starter.http.parts import Parts
-from starter.http.routes import customers, health, invoices, queues, triggers, vendor_webhooks, webhooks
+from starter.http.routes import customers, health, invoices, policy, queues, triggers, vendor_webhooks, webhooks
 from starter.intake import Door, Verifier
 from starter.vendors.build import build_vendors
 
@@ -56,7 +56,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         metrics=metrics,
         vendors=vendors,
     )
-    for module in (webhooks, vendor_webhooks, triggers, invoices, queues, customers, health):
+    for module in (webhooks, vendor_webhooks, triggers, invoices, queues, customers, policy, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit)

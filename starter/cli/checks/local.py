@@ -36,7 +36,7 @@ def policy(settings: Settings) -> Finding:
         return failed(
             "policy",
             error.detail,
-            error.next_step or f"correct it, then billhook policy explain {settings.policy_file}",
+            error.next_step or f"correct it, then billhook policy check {settings.policy_file}",
         )
     return ok("policy", f"{settings.policy_file}, content hash {found.content_hash}")
 

@@ -1,0 +1,91 @@
+"""What the policy would say: of a trigger that nobody has sent yet, and of all that was assessed, were it another one.
+
+Nothing here starts or writes anything.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from billing.assessing import assess
+from billing.assessment import Assessment, Reason
+from billing.errors import UnknownCustomer
+from billing.intent import Motion
+from billing.motions import parse_trigger
+from billing.policy import Policy
+from billing.simulating import Simulating, Simulation
+from records import assessments, customers, intents
+from records.session import Database
+
+
+class Explanation(BaseModel):
+    """What would happen to one trigger. `total` is a decimal string; `exists` if its key is registered already."""
+
+    key: str
+    motion: Motion
+    customer_id: str
+    total: str
+    currency: str
+    exists: bool
+    automatic: bool
+    outcome: str
+    policy_hash: str
+    reasons: list[Reason]
+    approvals_needed: int
+    assignee: str
+    remind_at: datetime | None
+    escalate_at: datetime | None
+    expire_at: datetime | None
+
+
+async def explain(
+    database: Database, policy: Policy, motion: Motion, trigger: dict[str, Any], caller: str
+) -> Explanation:
+    """Raises BadInput naming the field, UnknownCustomer."""
+    intent = parse_trigger(motion, trigger, triggered_by=caller)
+    total, scope = intent.commercial.total, intent.source.scope
+    async with database.session() as session:
+        if await customers.get_customer(session, intent.customer_id) is None:
+            raise UnknownCustomer(intent.customer_id)
+        known = await intents.known(session, [intent.key])
+        history = await customers.history(
+            session, intent.customer_id, excluding=intent.key, scope=scope, currency=total.currency
+        )
+    found = assess(policy, motion=motion, total=total, history=history, now=datetime.now(UTC), scope=scope)
+    return Explanation(
+        key=intent.key,
+        motion=motion,
+        customer_id=intent.customer_id,
+        total=f"{total.major:f}",
+        currency=total.currency,
+        exists=bool(known),
+        automatic=found.automatic,
+        outcome=_outcome(found, exists=bool(known)),
+        policy_hash=found.policy_hash,
+        reasons=list(found.reasons),
+        approvals_needed=found.approvals_needed,
+        assignee=found.assignee,
+        remind_at=found.remind_at,
+        escalate_at=found.escalate_at,
+        expire_at=found.expire_at,
+    )
+
+
+def _outcome(found: Assessment, *, exists: bool) -> str:
+    if exists:
+        return "Nothing new: this key is registered already, and a trigger with the same payload is folded into it."
+    if found.automatic:
+        return "It would be drafted, issued and sent at once."
+    people = "two different people" if found.approvals_needed > 1 else "a person"
+    whom = f", put to {found.assignee}" if found.assignee else ""
+    return f"It would be drafted and wait for {people} to approve{whom}."
+
+
+async def simulate(database: Database, policy: Policy, since: datetime) -> Simulation:
+    """Every invoice whose first assessment was made at `since` or later, judged by `policy`."""
+    simulating = Simulating(policy, since)
+    async with database.session() as session:
+        async for one in assessments.since(session, since):
+            simulating.add(one.key, one.assessed_at, one.body, one.changes_later)
+    return simulating.result()
