@@ -1,5 +1,7 @@
-"""I3: every version that was issued had been cleared as exactly that revision, by policy alone or by a person."""
+"""I3: every version that was issued had been cleared as exactly that revision, by policy alone or by as many different
+people as it needed; and the trail that proves it is whole."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -7,16 +9,19 @@ from pydantic import ValidationError
 from activities import signatures as step
 from audit.books import Book, World
 from audit.histories import History, Step
+from audit.invariants import trail
 from audit.look import Look
 from billing.decisions import Action
 from billing.intent import Commercial
 from billing.record import Status
+from records.tables import DecisionRow
 
 _SURELY_ISSUED: Final = frozenset({Status.SENT, Status.VIEWED, Status.APPROVED, Status.BILLED})
 # In these the record's version and revision are the issued ones; in others they may be those of the next version.
 
 
 def of_invoice(book: Book, world: World, look: Look) -> None:
+    trail.of_invoice(book, look)
     cleared = _cleared(book)
     if book.history is not None:
         for asked in book.history.of(step.ISSUE, step.REVISE):
@@ -26,7 +31,7 @@ def of_invoice(book: Book, world: World, look: Look) -> None:
     else:
         look.missing("Temporal")
     if book.row is not None and book.status in _SURELY_ISSUED:
-        words = f"V{book.row.version} is {book.status.value} as revision {book.row.revision}; {_words(cleared)}"
+        words = f"V{book.row.version} is {book.status.value} as revision {book.row.revision}; {_words(book, cleared)}"
         look.expect(book.row.revision in cleared, _version(book, book.row.version), words)
     _at_api(book, cleared, look)
 
@@ -38,14 +43,33 @@ def _version(book: Book, version: int) -> str:
 def _cleared(book: Book) -> dict[str, str]:
     """Revision to who cleared it."""
     found = {row.revision: "the policy" for row in book.assessments if row.body.get("automatic") is True}
+    for revision in {row.result_revision for row in _approvals(book)}:
+        people = sorted({row.actor for row in _approvals(book, revision)})
+        if len(people) >= _needed(book, revision):
+            found[revision] = " and ".join(people)
+    return found
+
+
+def _approvals(book: Book, revision: str | None = None) -> list[DecisionRow]:
+    """An approval with an edit clears what it made, not what it saw."""
     approvals = [row for row in book.decisions if row.action == Action.APPROVE.value]
-    # An approval with an edit clears what it made, not what it saw.
-    return found | {row.result_revision: row.actor for row in approvals}
+    return [row for row in approvals if revision in {None, row.result_revision}]
 
 
-def _words(cleared: dict[str, str]) -> str:
+def _needed(book: Book, revision: str) -> int:
+    """How many different people had to approve it; where an edit made it, as many as for what they saw at least."""
+    seen = {revision, *(row.revision for row in _approvals(book, revision))}
+    return max(
+        (int(row.body.get("approvals_needed") or 1) for row in book.assessments if row.revision in seen), default=1
+    )
+
+
+def _words(book: Book, cleared: dict[str, str]) -> str:
     named = ", ".join(f"{revision} by {who}" for revision, who in cleared.items())
-    return f"cleared are {named}" if named else "nothing was cleared"
+    alone = [row for row in _approvals(book) if row.result_revision not in cleared]
+    short = [f"{row.result_revision} by {row.actor} of {_needed(book, row.result_revision)} needed" for row in alone]
+    words = f"cleared are {named}" if named else "nothing was cleared"
+    return f"{words}; approved is {', '.join(short)}" if short else words
 
 
 def _step(book: Book, asked: Step, cleared: dict[str, str], look: Look) -> None:
@@ -55,7 +79,7 @@ def _step(book: Book, asked: Step, cleared: dict[str, str], look: Look) -> None:
     if revision is None:
         look.missing("a history's payloads")
         return
-    words = f"`{asked.name}` of V{version} at {asked.at.isoformat()} sent revision {revision}; {_words(cleared)}"
+    words = f"`{asked.name}` of V{version} at {asked.at.isoformat()} sent revision {revision}; {_words(book, cleared)}"
     if look.expect(revision in cleared, _version(book, version), words):
         _in_time(_version(book, version), book, asked, revision, look)
 
@@ -63,10 +87,13 @@ def _step(book: Book, asked: Step, cleared: dict[str, str], look: Look) -> None:
 def _in_time(subject: str, book: Book, asked: Step, revision: str, look: Look) -> None:
     """A decision counts that came before; decisions and steps are both dated by the engine's clock."""
     automatic = any(row.revision == revision and row.body.get("automatic") is True for row in book.assessments)
-    given = [row.at for row in book.decisions if row.result_revision == revision and row.action == Action.APPROVE.value]
-    if given and not automatic:
-        words = f"revision {revision} was sent at {asked.at.isoformat()} and approved at {min(given).isoformat()} only"
-        look.expect(min(given) <= asked.at, subject, words)
+    first: dict[str, datetime] = {}
+    for row in _approvals(book, revision):
+        first[row.actor] = min(row.at, first.get(row.actor, row.at))
+    if first and not automatic:
+        cleared_at = sorted(first.values())[min(_needed(book, revision), len(first)) - 1]
+        words = f"revision {revision} was sent at {asked.at.isoformat()} and approved at {cleared_at.isoformat()} only"
+        look.expect(cleared_at <= asked.at, subject, words)
 
 
 def _revision(commercial: Any, version: int) -> str | None:
@@ -87,7 +114,7 @@ def _at_api(book: Book, cleared: dict[str, str], look: Look) -> None:
     versions = [one.get("version") for one in remote.raw.get("versions") or []]
     sent = _sent(book.history)
     if sent is None:
-        words = f"the API issued versions {versions} and {len(cleared)} revisions were cleared; {_words(cleared)}"
+        words = f"the API issued versions {versions} and {len(cleared)} revisions were cleared; {_words(book, cleared)}"
         look.expect(len(versions) <= len(cleared), _version(book, max(versions, default=1)), words)
         return
     for version in versions:

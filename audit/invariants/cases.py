@@ -1,6 +1,6 @@
-"""I9: a change request that waits for us is somebody's, until a time."""
+"""I9: a change request that waits for us is somebody's, until a time; he is reminded and warned before it."""
 
-from typing import Any
+from typing import Any, Final
 
 from audit.books import Book, World
 from audit.fold import parsed, refold
@@ -9,11 +9,19 @@ from billing.events import EventType
 from billing.record import Fate
 from records.tables import CaseRow
 
+_ORDER: Final = (
+    ("opened_at", "remind_at"), ("remind_at", "deadline"), ("opened_at", "warn_at"), ("warn_at", "deadline"),
+    ("deadline", "breached_at"), ("first_response_at", "resolved_at"),
+)  # fmt: skip
+# A warning may come before the reminder: the policy sets the one by hours, the other is half of the time. When it was
+# opened is told by the API's clock, when it was answered by the engine's: those two are not compared.
+
 
 def of_invoice(book: Book, world: World, look: Look) -> None:
     for case in book.cases:
         if case.status == "open":
             _open(book, case, look)
+        _in_order(book, case, look)
     if book.row is None or book.status.is_end:
         return
     _known(book, look)
@@ -30,6 +38,16 @@ def _open(book: Book, case: CaseRow, look: Look) -> None:
     look.expect(case.deadline is not None and case.deadline >= case.opened_at, subject, words)
     if book.is_settled:
         look.expect(False, subject, f"still open, and the invoice is {book.status.value}: nobody can answer it")
+
+
+def _in_order(book: Book, case: CaseRow, look: Look) -> None:
+    """Of the times that it has, none is before its cause."""
+    subject = f"{book.key} {case.id}"
+    for before, after in _ORDER:
+        first, second = getattr(case, before), getattr(case, after)
+        if first is not None and second is not None:
+            words = f"{before} {first.isoformat()} is after {after} {second.isoformat()}"
+            look.expect(first <= second, subject, words)
 
 
 def _known(book: Book, look: Look) -> None:
