@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import Conflict
@@ -40,7 +40,7 @@ async def create_token(s: AsyncSession, name: str, scopes: Iterable[Scope], *, p
     """
     secret = plaintext or _PREFIX + secrets.token_urlsafe(32)
     values = {
-        "sha256": _hash(secret),
+        "sha256": fingerprint(secret),
         "name": checked_id(name, "name"),
         "scopes": sorted(Scope(scope).value for scope in scopes),
         "created_at": now(),
@@ -52,9 +52,17 @@ async def create_token(s: AsyncSession, name: str, scopes: Iterable[Scope], *, p
 
 async def find_token(s: AsyncSession, plaintext: str) -> Token | None:
     """The live token with this plaintext."""
-    query = select(_T).where(_T.c.sha256 == _hash(plaintext), _T.c.revoked_at.is_(None))
-    row = (await s.execute(query)).mappings().one_or_none()
-    return None if row is None else Token(**row)
+    return await find_by_fingerprint(s, fingerprint(plaintext))
+
+
+async def find_by_fingerprint(s: AsyncSession, sha256: str) -> Token | None:
+    """The live token that `fingerprint` gave this for: a session at the desk knows no more of it."""
+    return await _live(s, _T.c.sha256 == sha256)
+
+
+async def find_named(s: AsyncSession, name: str) -> Token | None:
+    """The live token of this name; there is one at most."""
+    return await _live(s, _T.c.name == name)
 
 
 async def list_tokens(s: AsyncSession) -> list[Token]:
@@ -73,5 +81,11 @@ async def live_approvers(s: AsyncSession) -> list[str]:
     return sorted(token.name for token in await list_tokens(s) if not token.revoked_at and allows(token, Scope.APPROVE))
 
 
-def _hash(plaintext: str) -> str:
+async def _live(s: AsyncSession, which: ColumnElement[bool]) -> Token | None:
+    row = (await s.execute(select(_T).where(which, _T.c.revoked_at.is_(None)))).mappings().one_or_none()
+    return None if row is None else Token(**row)
+
+
+def fingerprint(plaintext: str) -> str:
+    """What is kept of a token; 256 random bits need no salt."""
     return hashlib.sha256(plaintext.encode()).hexdigest()

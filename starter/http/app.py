@@ -5,11 +5,15 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
 
 from connectors.http import build_client
 from records.session import Database
 from settings import Settings, load_mappings, load_policy
 from starter.client import ClientFactory, Engine
+from starter.console.build import create_desk
+from starter.console.desk import HOME
+from starter.console.headers import DeskHeaders
 from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http import problems
@@ -58,11 +62,23 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     )
     for module in (webhooks, vendor_webhooks, triggers, invoices, queues, customers, policy, health):
         app.include_router(module.router)
+    _add_desk(app)
     problems.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(DeskHeaders)
     app.add_middleware(Timed, metrics=metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app
+
+
+def _add_desk(app: FastAPI) -> None:
+    """Pages for people, beside the calls and outside their schema."""
+    app.mount(HOME, create_desk(app.state.parts))
+    app.add_api_route(HOME.rstrip("/"), _to_desk, include_in_schema=False)
+
+
+async def _to_desk() -> RedirectResponse:
+    return RedirectResponse(HOME, 308)
 
 
 @asynccontextmanager

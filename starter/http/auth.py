@@ -6,13 +6,14 @@ one indexed query and learns nothing of what a body should look like.
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from billing.errors import Forbidden, Unauthorized
 from records import tokens
+from records.tables import Token
 from records.tokens import Scope
 from starter.http.parts import parts_of
 from starter.http.problems import MEDIA_TYPE, Problem
@@ -28,6 +29,11 @@ class Caller:
 
     name: str
     scopes: frozenset[str]
+
+    @classmethod
+    def of(cls, token: Token) -> Self:
+        """Whoever holds a live token."""
+        return cls(name=token.name, scopes=frozenset(token.scopes))
 
     def may(self, scope: Scope) -> bool:
         """`admin` may everything; whoever may act may also read."""
@@ -48,11 +54,16 @@ def needs(scope: Scope) -> dict[str, Any]:
 _REFUSALS: Final = {401: "No token that we know", 403: f"The token lacks the route's scope ({_SCOPE})"}
 
 
+def scope_of(route: APIRoute) -> Scope:
+    """What a route said that it needs. Raises KeyError where it said nothing."""
+    return Scope((route.openapi_extra or {})[_SCOPE])
+
+
 class GuardedRoute(APIRoute):
     """A route behind a token. One that names no scope cannot be built."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        scope = Scope((self.openapi_extra or {})[_SCOPE])
+        scope = scope_of(self)
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
@@ -72,7 +83,11 @@ async def _admit(request: Request, scope: Scope) -> Caller:
         token = await tokens.find_token(session, secret.strip())
     if token is None:
         raise Unauthorized("the token is not known, or was revoked", next_step=_HOW)
-    caller = Caller(name=token.name, scopes=frozenset(token.scopes))
+    return admitted(Caller.of(token), scope)
+
+
+def admitted(caller: Caller, scope: Scope) -> Caller:
+    """`caller`, who may. Raises Forbidden."""
     if not caller.may(scope):
         raise Forbidden(
             f"the token {caller.name!r} lacks the scope {scope.value!r}",

@@ -62,8 +62,15 @@ class Timed:
         try:
             await self._app(scope, receive, noted)
         finally:
-            route = getattr(scope.get("route"), "path", "none")
+            route = _route(scope)
             self._metrics.requests.labels(_method(scope), route, str(status)).observe(time.perf_counter() - began)
+
+
+def _route(scope: Scope) -> str:
+    """The desk is mounted: its routes do not say where."""
+    path = getattr(scope.get("route"), "path", None)
+    mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
+    return "none" if path is None else f"{mounted}{path}"
 
 
 def _method(scope: Scope) -> str:

@@ -52,7 +52,14 @@ def problem(
     status: int, slug: str, detail: str, *, next_step: str = "", errors: list[FieldError] | None = None
 ) -> JSONResponse:
     """The response for one error. 401 and 503 carry the header that their callers look for."""
-    body = Problem(
+    return _response(described(status, slug, detail, next_step=next_step, errors=errors))
+
+
+def described(
+    status: int, slug: str, detail: str, *, next_step: str = "", errors: list[FieldError] | None = None
+) -> Problem:
+    """One error in words, for any face."""
+    return Problem(
         type=f"urn:billhook:{slug}",
         title=HTTPStatus(status).phrase,
         status=status,
@@ -60,26 +67,45 @@ def problem(
         next_step=next_step,
         errors=errors or [],
     )
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": RETRY_AFTER_S}}.get(status)
-    return JSONResponse(body.model_dump(exclude_defaults=True), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _response(body: Problem) -> JSONResponse:
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": RETRY_AFTER_S}}.get(body.status)
+    return JSONResponse(body.model_dump(exclude_defaults=True), body.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
     """Make `app` answer every error as a problem."""
-    handlers: dict[Any, Any] = {
-        BillhookError: _refused,
-        RequestValidationError: _invalid,
-        ValidationError: _invalid,
-        HTTPException: _http,
-        SQLAlchemyError: _database_away,
-        Exception: _internal,
-    }
-    for kind, handler in handlers.items():
-        app.add_exception_handler(kind, handler)
+    for kind in KINDS:
+        app.add_exception_handler(kind, _answer)
 
 
-async def _refused(_: Request, error: BillhookError) -> JSONResponse:
-    return problem(error.status, error.slug, error.detail, next_step=error.next_step, errors=_named_fields(error))
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    answer = _response(told(request, error))
+    if isinstance(error, HTTPException):
+        answer.headers.update(error.headers or {})
+    return answer
+
+
+def told(request: Request, error: Exception) -> Problem:
+    """What is said of `error`, one of KINDS; what is ours to mend goes to the log."""
+    match error:
+        case BillhookError():
+            return described(
+                error.status, error.slug, error.detail, next_step=error.next_step, errors=_named_fields(error)
+            )
+        case RequestValidationError() | ValidationError():
+            return _invalid(error)
+        case HTTPException():
+            slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+            next_step = _NEXT.get(error.status_code, "")
+            return described(error.status_code, slug, str(error.detail), next_step=next_step)
+        case SQLAlchemyError():
+            log.error("database_failed", path=request.url.path, kind=type(error).__name__)
+            return _DATABASE_AWAY
+        case _:
+            log.error("request_failed", path=request.url.path, kind=type(error).__name__)
+            return _INTERNAL
 
 
 def _named_fields(error: BillhookError) -> list[FieldError]:
@@ -89,14 +115,14 @@ def _named_fields(error: BillhookError) -> list[FieldError]:
     return [FieldError(field=error.field, cause=cause, next_step=error.next_step)]
 
 
-async def _invalid(_: Request, error: RequestValidationError | ValidationError) -> JSONResponse:
+def _invalid(error: RequestValidationError | ValidationError) -> Problem:
     found = error.errors()
     for item in found:
         if item["type"] == "json_invalid":
-            return problem(400, "undecodable", "the body is no JSON", next_step="send a JSON object in UTF-8")
+            return described(400, "undecodable", "the body is no JSON", next_step="send a JSON object in UTF-8")
     errors = [FieldError(field=_field(item["loc"]), cause=_cause(item), next_step=_next_step(item)) for item in found]
     detail = "; ".join(f"{each.field}: {each.cause}" for each in errors[:5])
-    return problem(422, BadInput.slug, detail, errors=errors)
+    return described(422, BadInput.slug, detail, errors=errors)
 
 
 def _field(loc: tuple[int | str, ...]) -> str:
@@ -118,20 +144,15 @@ def _next_step(item: Any) -> str:
             return ""
 
 
-async def _http(_: Request, error: HTTPException) -> JSONResponse:
-    slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    answer = problem(error.status_code, slug, str(error.detail), next_step=_NEXT.get(error.status_code, ""))
-    answer.headers.update(error.headers or {})
-    return answer
-
-
-async def _database_away(request: Request, error: SQLAlchemyError) -> JSONResponse:
-    log.error("database_failed", path=request.url.path, kind=type(error).__name__)
-    return problem(
-        503, "database-unreachable", "our database does not answer", next_step="try again shortly; see /readyz"
-    )
-
-
-async def _internal(request: Request, error: Exception) -> JSONResponse:
-    log.error("request_failed", path=request.url.path, kind=type(error).__name__)
-    return problem(500, "internal", "something of ours failed; it is in our log", next_step="try again later")
+KINDS: Final[tuple[Any, ...]] = (
+    BillhookError,
+    RequestValidationError,
+    ValidationError,
+    HTTPException,
+    SQLAlchemyError,
+    Exception,
+)
+_DATABASE_AWAY: Final = described(
+    503, "database-unreachable", "our database does not answer", next_step="try again shortly; see /readyz"
+)
+_INTERNAL: Final = described(500, "internal", "something of ours failed; it is in our log", next_step="try again later")

@@ -1,0 +1,59 @@
+"""The composition root of the desk: an application of its own under `/desk`, with pages where the API has JSON."""
+
+import secrets
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from billing.errors import NotFound
+from records.sql import now
+from records.tokens import Scope
+from starter.console import assets, problems, signing_in, times
+from starter.console.assets import Assets
+from starter.console.attempts import Attempts
+from starter.console.cookies import Baker
+from starter.console.desk import Desk
+from starter.console.pages import ROUTERS
+from starter.console.render import environment
+from starter.console.route import DeskRoute
+from starter.console.sessions import Clock, Sessions
+from starter.console.visits import Visiting, Visitors
+from starter.http.auth import needs
+from starter.http.parts import Parts
+
+_elsewhere = APIRouter(route_class=DeskRoute)
+
+
+@_elsewhere.get("/{path:path}", **needs(Scope.READ))
+async def _nowhere(request: Request, path: str) -> Response:
+    """Last of all, so that a stranger learns by no answer which pages there are."""
+    raise NotFound(f"no page {request.url.path}")
+
+
+def create_desk(parts: Parts, clock: Clock = now) -> FastAPI:
+    """The desk over the application's own parts; `clock` gives aware UTC."""
+    app = FastAPI(title="Billhook desk", openapi_url=None, redirect_slashes=False)
+    app.state.parts = parts
+    app.state.desk = desk = build_desk(parts, clock)
+    for router in (assets.router, signing_in.open_router, signing_in.guarded_router, times.router, *ROUTERS):
+        app.include_router(router)
+    app.include_router(_elsewhere)
+    problems.install(app)
+    app.add_middleware(Visiting, visitors=desk.visitors, without=assets.PREFIX)
+    return app
+
+
+def build_desk(parts: Parts, clock: Clock) -> Desk:
+    """Without a secret among the settings it makes one, and a restart ends every session."""
+    settings = parts.settings
+    secret = settings.session_secret.get_secret_value() or secrets.token_urlsafe(32)
+    sessions, files = Sessions(secret, clock), Assets.load()
+    baker = Baker(secure=settings.public_url.startswith("https:"))
+    return Desk(
+        parts=parts,
+        sessions=sessions,
+        visitors=Visitors(secret, sessions, baker, settings.desk_zone),
+        attempts=Attempts(),
+        assets=files,
+        templates=environment(files),
+        clock=clock,
+    )

@@ -1,0 +1,19 @@
+"""In which zone a reader sees times: what he chose, kept in a cookie of his browser, else what the settings say."""
+
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+FALLBACK: Final = "UTC"
+ZONES: Final = frozenset(available_timezones())
+
+
+def zone_named(*names: str | None) -> ZoneInfo:
+    """The first of `names` that is a zone; a cookie may hold anything."""
+    known = next((name for name in names if name in ZONES), FALLBACK)
+    return ZoneInfo(known)
+
+
+def choices() -> list[str]:
+    """What a person can choose from: places, without the old names that stand for them."""
+    places = (name for name in ZONES if "/" in name and not name.startswith(("Etc/", "posix/", "right/")))
+    return [*sorted(places), FALLBACK]
