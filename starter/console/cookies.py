@@ -18,7 +18,7 @@ class Baker:
     secure: bool
 
     def bake(self, name: str, value: str, max_age_s: int | None = None) -> str:
-        """A Set-Cookie header for a `value` without spaces, commas or semicolons. Without an age it lasts a browser's run.
+        """A Set-Cookie header; `value` has no space, comma or semicolon. Without an age it ends with the browser.
 
         Lax, since who comes back from an OpenID provider comes from another site, and must bring his cookie.
         """
