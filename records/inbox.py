@@ -40,7 +40,8 @@ class Waiting(BaseModel):
     """One thing that waits. `age` counts the seconds since `since`, when it began to wait.
 
     `case_id` is empty but for a case, whose `reason` is the recipient's untrusted words. `assignee_or_owner` may be
-    empty: anyone who may decide. `total` is a decimal string, `total_minor` the same in minor units of `currency`.
+    empty: anyone who may decide. `approved_by` is who of two has said yes to an approval. `total` is a decimal string,
+    `total_minor` the same in minor units of `currency`.
     """
 
     kind: Kind
@@ -56,6 +57,7 @@ class Waiting(BaseModel):
     revision: str
     deadline: datetime | None
     assignee_or_owner: str
+    approved_by: list[str]
     reason: ShownText
     since: datetime
     age: int
@@ -150,6 +152,7 @@ def _described(waiting: Subquery) -> Select[Any]:
         _I.c.currency,
         _I.c.total_minor,
         _I.c.revision,
+        _I.c.approved_by,
     ).select_from(waiting.join(_I, _I.c.key == waiting.c.key).join(_N, _N.c.key == _I.c.key).join(_C))
 
 
@@ -171,7 +174,8 @@ def _one(row: RowMapping, assessed: RowMapping | None, opened_at: datetime | Non
     since = since or (row["due"] if row["kind"] == Kind.REPAIR else row["created_at"])
     reasons = [reason["text"] for reason in assessed["body"].get("reasons", [])] if assessed else []
     return Waiting(
-        **{name: row[name] for name in row if name in Waiting.model_fields},
+        **{name: row[name] for name in row if name in Waiting.model_fields and name != "approved_by"},
+        approved_by=list(row["approved_by"] or ()) if row["kind"] == Kind.APPROVAL else [],
         total=f"{Money(minor=row['total_minor'], currency=row['currency']).major:f}",
         assignee_or_owner=row["whose"],
         reason=" ".join(reasons) or row["words"],

@@ -104,6 +104,8 @@ class RecipientWatch:
             asked = self._inbox.case_decisions[0]
             if asked.wish.case_id not in {case.id for case in self._state.open_cases}:
                 asked.refusal = NotPossible(asked.wish.action.value, "past this change request")
+            elif asked.wish.action is Action.TAKE_CHANGE:
+                self._take(asked)
             elif asked.wish.action is Action.ACCEPT_CHANGE:
                 self._accept(asked)
             else:
@@ -111,6 +113,15 @@ class RecipientWatch:
             self._inbox.case_decisions.pop(0)
             if self._state.answering_case:
                 raise Edited
+
+    def _take(self, asked: Asked[DecideChange]) -> None:
+        """Whoever takes it owns it; that somebody works on it is the first response."""
+        wish, case = asked.wish, self._state.cases[asked.wish.case_id]
+        taken = {"owner": wish.actor, "first_response_at": case.first_response_at or workflow.now()}
+        self._state.cases[case.id] = case.model_copy(update=taken)
+        self._steps.decided(wish.action, wish.actor, self._state.revision, wish.note, asked.channel)
+        self._become(self._state.life())
+        asked.answer = self._steps.answer()
 
     def _accept(self, asked: Asked[DecideChange]) -> None:
         """Makes the next version's content; it is assessed, decided and issued like the first."""

@@ -8,6 +8,7 @@ import typer
 from billing.errors import BillhookError
 from starter.cli import (
     audit,
+    cases,
     db,
     doctor,
     dossiers,
@@ -43,7 +44,7 @@ invoices.app.command()(dossiers.dossier)
 invoices.app.command()(dossiers.verify)
 app.add_typer(invoices.app, name="invoice")
 app.add_typer(queues.approvals, name="approvals")
-app.add_typer(queues.cases, name="cases")
+app.add_typer(cases.app, name="cases")
 app.add_typer(events.app, name="events")
 app.command()(reconcile.reconcile)
 app.add_typer(schedule.app, name="schedule")

@@ -84,13 +84,23 @@ def _decide(key: str, action: str, note: str, revision: str | None, patch: Path 
     seen = revision or api.call("GET", path_of(key))["revision"]
     body = {"action": action, "revision": seen, "note": note}
     edit = read_json(patch)
-    _told(key, api.call("POST", path_of(key, "decision"), body=body if edit is None else {**body, "patch": edit}))
+    told(key, api.call("POST", path_of(key, "decision"), body=body if edit is None else {**body, "patch": edit}))
+
+
+@app.command()
+def delegate(
+    key: Key,
+    to: Annotated[str, typer.Option(metavar="NAME", help="The approver who is to decide.")],
+    note: Annotated[str, typer.Option(help="A word for the record.")] = "",
+) -> None:
+    """Put an open approval to somebody else."""
+    told(key, api.call("POST", path_of(key, "delegate"), body={"to": to, "note": note}))
 
 
 @app.command()
 def cancel(key: Key, reason: Reason) -> None:
     """Cancel an invoice: a draft is discarded, an issued one voided."""
-    _told(key, api.call("POST", path_of(key, "cancel"), body={"reason": reason}))
+    told(key, api.call("POST", path_of(key, "cancel"), body={"reason": reason}))
 
 
 @app.command()
@@ -101,11 +111,12 @@ def retry(
     """Resume an invoice that is parked in needs_attention, with an edit if need be."""
     body: dict[str, Any] = {"reason": reason, "abandon": abandon}
     edit = read_json(patch)
-    _told(key, api.call("POST", path_of(key, "retry"), body=body if edit is None else {**body, "patch": edit}))
+    told(key, api.call("POST", path_of(key, "retry"), body=body if edit is None else {**body, "patch": edit}))
 
 
-def _told(key: str, answer: Any) -> None:
+def told(what: str, answer: Any) -> None:
+    """What became of a wish: the state that it led to, and a word if there is one."""
     status = answer.get("status", "accepted") if isinstance(answer, dict) else "accepted"
-    data(f"{key}  {status}")
+    data(f"{what}  {status}")
     if isinstance(answer, dict) and answer.get("note"):
         say(str(answer["note"]))
