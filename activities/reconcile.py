@@ -19,7 +19,6 @@ from records import events, reconcile
 from records.reconcile import Ledger
 from records.session import Database
 
-SOURCE: Final = "reconcile"
 _NOT_FOUND: Final = 404
 _BATCH: Final = 100
 Differences = list[tuple[Found, str, str | None]]
@@ -99,7 +98,7 @@ class ReconcileActivities:
         made = [one.event for one, _, _ in found if one.event is not None]
         if dry_run or not made:
             return
-        arrivals = [events.Arrival(SOURCE, event, event.model_dump_json().encode()) for event in made]
+        arrivals = [events.Arrival(events.DERIVED, event, event.model_dump_json().encode()) for event in made]
         async with self._database.transaction() as session:
             await events.accept_all(session, arrivals)
 

@@ -25,7 +25,9 @@ _IS_PENDING: Final = _V.c.fate == literal_column(f"'{Fate.PENDING.value}'")
 # A literal: PostgreSQL's generic plan for a parameter cannot know that the partial index is enough.
 
 OURS: Final = "jupiter"
-# The source whose events are about invoices; all others are notices.
+DERIVED: Final = "reconcile"
+_ABOUT_INVOICES: Final = (OURS, DERIVED)
+# What the invoicing API told, and what we derived from its answers; all other sources' events are notices.
 
 
 class StoredEvent(BaseModel):
@@ -162,10 +164,10 @@ async def pending(
     holds within an invoice, and one with a thousand events leaves the others their turn. Lanes in `without` are left
     out. Places are given by the index alone, and only those who have their turn are read.
     """
-    rests = func.max(_V.c.next_attempt_at)
+    rests, about_invoices = func.max(_V.c.next_attempt_at), _V.c.source.in_(_ABOUT_INVOICES)
     lanes = (
         select(_V.c.lane)
-        .where(_IS_PENDING, _V.c.source != OURS if notices else _V.c.source == OURS, _V.c.lane.not_in(without))
+        .where(_IS_PENDING, ~about_invoices if notices else about_invoices, _V.c.lane.not_in(without))
         .group_by(_V.c.lane)
         .having(or_(rests.is_(None), rests <= at))
         .order_by(func.min(_V.c.received_at))

@@ -96,7 +96,8 @@ async def test_each_says_whose_it_is_why_it_waits_and_how_long(db: Database) -> 
     assert approval.model_dump(exclude={"since", "age"}) == {
         "kind": "approval", "key": _key("a"), "case_id": "", "customer_id": "acme", "customer_name": "Acme",
         "motion": "milestone", "currency": "USD", "total": "1250.00", "total_minor": 125000, "version": 2,
-        "revision": "r1", "deadline": _hours(5), "assignee_or_owner": "dana", "approved_by": [], "reason": "Too much. Asked before.",
+        "revision": "r1", "deadline": _hours(5), "assignee_or_owner": "dana", "approved_by": [],
+        "reason": "Too much. Asked before.",
     }  # fmt: skip
     assert (case.case_id, case.assignee_or_owner, case.reason, case.since) == ("cr_c", "mia", "cheaper", AT)
     assert (repair.reason, repair.since) == ("Could not issue: 422", _hours(7))
