@@ -21,6 +21,7 @@ _ISSUED: Final = frozenset({Status.SENT, Status.VIEWED, Status.CHANGE_REQUESTED,
 
 def of_invoice(book: Book, world: World, look: Look) -> None:
     _intent(book, look)
+    _revisions(book, look)
     if book.row is not None:
         _lines(book, book.row, look)
         _api(book, book.row, world, look)
@@ -49,12 +50,24 @@ def _intent(book: Book, look: Look) -> None:
     look.expect(held == total, book.key, f"the intent's lines less discount are {total}, its row says {held}")
 
 
+def _revisions(book: Book, look: Look) -> None:
+    """Every content on record is the one that its revision is the hash of, and adds up."""
+    for row in book.contents:
+        held = book.intent.commercial if row.commercial is None else _read(row.commercial)
+        subject = f"{book.key} V{row.version}"
+        is_its = held is not None and held.revision(row.version) == row.revision
+        if look.expect(is_its, subject, f"the content on record as revision {row.revision} is another") and held:
+            kept = Money(minor=row.total_minor, currency=held.currency)
+            words = f"the lines of revision {row.revision} less discount are {held.total}, its content says {kept}"
+            look.expect(held.total == kept, subject, words)
+
+
 def _ours(row: InvoiceRow) -> Money:
     return Money(minor=row.total_minor, currency=row.currency)
 
 
 def _lines(book: Book, row: InvoiceRow, look: Look) -> None:
-    """The content is known by its revision: that of the intent, or one that a step in the history carried."""
+    """The content is known by its revision: that of the intent, one on record, or one that a step carried."""
     for commercial in _contents(book):
         if commercial.revision(row.version) == row.revision:
             total = commercial.total
@@ -64,13 +77,16 @@ def _lines(book: Book, row: InvoiceRow, look: Look) -> None:
 
 
 def _contents(book: Book) -> list[Commercial]:
-    found = [book.intent.commercial]
-    for asked in book.history.of(step.ISSUE, step.REVISE, step.CREATE_DRAFT) if book.history else ():
-        try:
-            found.append(Commercial.model_validate(asked.request.get("commercial")))
-        except ValidationError:
-            continue
-    return found
+    steps = book.history.of(step.ISSUE, step.REVISE, step.CREATE_DRAFT) if book.history else []
+    told = [row.commercial for row in book.contents] + [asked.request.get("commercial") for asked in steps]
+    return [book.intent.commercial, *(found for one in told if (found := _read(one)))]
+
+
+def _read(commercial: Any) -> Commercial | None:
+    try:
+        return Commercial.model_validate(commercial)
+    except ValidationError:
+        return None
 
 
 def _api(book: Book, row: InvoiceRow, world: World, look: Look) -> None:

@@ -1,4 +1,4 @@
-"""Who decided, and by when: books that no sound workflow would leave, and what the audit says of them."""
+"""Who decided on what, and by when: books that no sound workflow leaves, and what the audit says of them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,12 +7,12 @@ import pytest
 
 from audit.books import Book, World
 from audit.histories import History, Step
-from audit.invariants import assessed, cases
+from audit.invariants import assessed, cases, totals
 from audit.look import Look
 from audit.report import Violation
 from billing.decisions import Action, Decision
 from billing.trail import chained, decision_body, genesis
-from records.tables import AssessmentRow, CaseRow, DecisionRow, IntentRow, InvoiceRow, TrailRow
+from records.tables import AssessmentRow, CaseRow, ContentRow, DecisionRow, IntentRow, InvoiceRow, TrailRow
 from tests.records.make import an_intent
 
 _AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -149,6 +149,37 @@ def test_a_trail_that_is_not_whole_is_found(spoil: Any, words: str) -> None:
     spoil(book)
     with pytest.raises(AssertionError, match=f"its trail of . entries is not whole: {words}"):
         assert not _trail_of(book), _trail_of(book)
+
+
+def _content(**changes: Any) -> Book:
+    book = _book(automatic=True)
+    values = {"key": _KEY, "version": 1, "total_minor": 125000, "made_at": _AT, "made_by": "", "revision": _REVISION}
+    book.contents = [ContentRow(**{**values, "commercial": None, **changes})]
+    return book
+
+
+_LESS = _COMMERCIAL.model_copy(update={"payment_terms": "net_14"})
+
+
+def test_a_content_on_record_is_the_one_of_its_revision_and_adds_up() -> None:
+    assert _looked(_content(), totals.of_invoice) == []
+    kept = _LESS.model_dump(mode="json")
+    assert _looked(_content(commercial=kept, revision=_LESS.revision(2), version=2), totals.of_invoice) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": 2}, "the content on record as revision \\w+ is another"),
+        ({"commercial": _LESS.model_dump(mode="json")}, "the content on record as revision \\w+ is another"),
+        ({"commercial": {"lines": 1}}, "the content on record as revision \\w+ is another"),
+        ({"total_minor": 125001}, "are 1,250.00 USD, its content says 1,250.01 USD"),
+    ],
+)
+def test_a_content_that_was_changed_on_record_is_found(changes: dict[str, Any], words: str) -> None:
+    (found,) = _looked(_content(**changes), totals.of_invoice)
+    with pytest.raises(AssertionError, match=words):
+        assert not found.evidence, found.evidence
 
 
 def _case(**changes: Any) -> Book:
