@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories check lint types imports lock bench bench-intake clean
+.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake clean
 
 setup: $(STAMP)
 
@@ -29,6 +29,9 @@ drills: $(STAMP)
 
 histories: $(STAMP)
 	@$(BIN)/python -m tests.histories.record $(ARGS)
+
+motions-doc: $(STAMP)
+	@$(BIN)/python -m starter.vendors.motion_docs $(ARGS)
 
 check: lint types imports
 

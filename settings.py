@@ -3,11 +3,10 @@
 Temporal's settings are not here; they come from temporalio.envconfig, so that one profile serves every Temporal tool.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,7 +15,8 @@ from pydantic_settings import (
 )
 
 from billing.errors import BadInput
-from billing.mappings import Mappings, System
+from billing.mappings import System
+from billing.motions_file import MotionsFile
 from billing.policy import Policy
 
 _DRIVERS: Final = {
@@ -128,25 +128,18 @@ def load_settings() -> Settings:
 
 def load_policy(settings: Settings) -> Policy:
     """The policy that the settings name, the built-in one where they name none. Raises BadInput naming the key."""
-    if settings.policy_file is None:
-        return Policy.parse("")
-    try:
-        text = settings.policy_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput("policy_file", f"{settings.policy_file} cannot be read: {error}") from error
-    return Policy.parse(text)
+    return Policy.parse(_text("policy_file", settings.policy_file))
 
 
-def load_mappings(settings: Settings) -> Mappings:
-    """What other systems' events bill, as the motions file says. Raises BadInput naming the key."""
-    if settings.motions_file is None:
-        return Mappings()
+def load_motions(settings: Settings) -> MotionsFile:
+    """The motions that the settings name, none where they name no file. Raises BadInput naming key and line."""
+    return MotionsFile.parse(_text("motions_file", settings.motions_file))
+
+
+def _text(setting: str, file: Path | None) -> str:
+    if file is None:
+        return ""
     try:
-        found = tomllib.loads(settings.motions_file.read_text(encoding="utf-8"))
-        return Mappings.model_validate({name: found[name] for name in Mappings.model_fields if name in found})
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput("motions_file", f"{settings.motions_file} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput("motions_file", f"{settings.motions_file} is no TOML: {error}") from error
-    except ValidationError as error:
-        raise BadInput.of(error) from None
+        raise BadInput(setting, f"{file} cannot be read: {error}") from error

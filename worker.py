@@ -33,7 +33,7 @@ from connectors.jupiter import Jupiter
 from connectors.ports import Accounting, Crm, Invoicing, Mailer
 from connectors.smtp import SmtpMailer
 from records.session import Database
-from settings import Settings, load_mappings, load_policy
+from settings import Settings, load_motions, load_policy
 from workflows.invoice import InvoiceWorkflow
 from workflows.late import LateEventWorkflow
 from workflows.reconcile import ReconcileWorkflow
@@ -143,7 +143,7 @@ def _crm(settings: Settings, http: httpx.AsyncClient, database: Database) -> Crm
     if settings.crm == "builtin":
         return BuiltinCrm(database)
     hubspot = HubSpot(http, settings.hubspot_url, settings.hubspot_token)
-    return HubSpotCrm(hubspot, load_mappings(settings).hubspot, database)
+    return HubSpotCrm(hubspot, load_motions(settings).hubspot, database)
 
 
 async def run_worker(settings: Settings, client: Client) -> None:

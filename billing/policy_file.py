@@ -1,4 +1,4 @@
-"""From policy.toml to complaints that a person can act on: every one names the key, and the line where it can.
+"""From policy.toml or motions.toml to complaints that a person can act on: each names the key, and the line if it can.
 
 Neither `tomllib` nor pydantic knows where a value stood, so the file is read a second time, as lines, when something
 is wrong with it.
@@ -14,36 +14,37 @@ from billing.errors import BadInput
 
 _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]\]?\s*(#.*)?$")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
-_NEXT: Final = "correct the file; examples/policy.toml shows every key"
+_NEXT: Final = "correct the file; examples/{}.toml shows every key"
 
 Path = tuple[str | int, ...]
 
 
-def load_toml(text: str) -> dict[str, Any]:
-    """Raises BadInput on `policy` with the line, where the text is no TOML."""
+def load_toml(text: str, what: str = "policy") -> dict[str, Any]:
+    """Raises BadInput on `what` with the line, where the text is no TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise BadInput("policy", f"it is no TOML: {error}", _NEXT) from None
+        raise BadInput(what, f"it is no TOML: {error}", _NEXT.format(what)) from None
 
 
-def complaint(error: ValidationError | BadInput, text: str) -> BadInput:
+def complaint(error: ValidationError | BadInput, text: str, what: str = "policy") -> BadInput:
     """The first thing wrong with `text`, under its dotted key and with its line."""
     if isinstance(error, BadInput):
-        return _with_line(error.field, error.cause, text)
+        return _with_line(error.field, error.cause, text, what)
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return _with_line(field, "no such key in a policy", text)
+        return _with_line(field, f"no such key in the {what}", text, what)
     if first["type"] == "string_type" and isinstance(first["input"], int | float):
-        return _with_line(field, f'write it as a quoted decimal string, "{first["input"]}", not as a number', text)
-    return _with_line(field, first["msg"].removeprefix("Value error, "), text)
+        cause = f'write it as a quoted decimal string, "{first["input"]}", not as a number'
+        return _with_line(field, cause, text, what)
+    return _with_line(field, first["msg"].removeprefix("Value error, "), text, what)
 
 
-def _with_line(field: str, cause: str, text: str) -> BadInput:
+def _with_line(field: str, cause: str, text: str, what: str) -> BadInput:
     path: Path = tuple(int(part) if part.isdecimal() else part for part in field.split("."))
     line = _line_of(path, text)
-    return BadInput(field or "policy", f"{cause} (line {line})" if line else cause, _NEXT)
+    return BadInput(field or what, f"{cause} (line {line})" if line else cause, _NEXT.format(what))
 
 
 def _line_of(path: Path, text: str) -> int | None:

@@ -63,9 +63,10 @@ class Dispatcher:
             database, self._turns, router, watcher=watcher, door_is_late=door_is_late, when_free=self.wake
         )
         # With turns of their own: a CRM that takes seconds to answer holds up no invoice's event.
+        self._notice_turns = Turns(engine)
         notices = VendorRouter(database, engine, task_queue, vendors or {}, self, pauses=pauses)
         self._notices = Delivery(
-            database, Turns(engine), notices, watcher=watcher, door_is_late=door_is_late, when_free=self.wake
+            database, self._notice_turns, notices, watcher=watcher, door_is_late=door_is_late, when_free=self.wake
         )
         self._watcher = watcher
         self._sweep_s = sweep_s
@@ -147,6 +148,7 @@ class Dispatcher:
         What is not delivered within `patience_s` goes on by itself, and later passes leave its invoice alone.
         """
         await self._turns.retry()
+        await self._notice_turns.retry()
         await self._mark_started()
         if sweep:
             await self._start_registered()

@@ -1,4 +1,4 @@
-"""`billhook events ...`: what the invoicing API sent, what became of it, and how what lies in quarantine gets out."""
+"""`billhook events ...`: what the invoicing API and other systems sent, what became of it, and how what lies in quarantine gets out."""
 
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from starter.cli import api
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import AsJson, data, rows, say
 
-app: Final = typer.Typer(help="Events that the invoicing API sent.", no_args_is_help=True)
+app: Final = typer.Typer(help="Events that the invoicing API and other systems sent.", no_args_is_help=True)
 
 COLUMNS: Final = ("id", "type", "reference", "fate", "attempts", "reason", "received_at")
 

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from connectors.http import build_client
 from records.session import Database
-from settings import Settings, load_mappings, load_policy
+from settings import Settings, load_motions, load_policy
 from starter.client import ClientFactory, Engine
 from starter.console.build import create_desk
 from starter.console.desk import HOME
@@ -41,7 +41,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     engine = Engine(client_factory)
     door = Door(database)
     http = build_client()
-    vendors = build_vendors(settings, load_mappings(settings), database, http)
+    vendors = build_vendors(settings, load_motions(settings), database, http)
     dispatcher = Dispatcher(
         database, engine, settings.task_queue, watcher=metrics, door_is_late=lambda: door.is_late, vendors=vendors
     )

@@ -17,7 +17,7 @@ from billing.errors import BadInput, Conflict, UnknownCustomer
 from billing.mappings import System
 from billing.motions import Trigger
 from billing.record import Fate
-from connectors.http import CallFailed
+from connectors.http import BadAnswer, CallFailed
 from records.events import Due
 from records.session import Database
 from starter.client import Engine
@@ -61,6 +61,8 @@ class VendorRouter:
             return await self._start(row, meaning)
         except CallFailed as error:
             return self._not_reached(row, error)
+        except BadAnswer as error:
+            return unclaimed(row, str(error), self._pauses)
         except (NotYet, UnknownCustomer) as error:
             return unclaimed(row, _words(error), self._pauses)
         except (BadInput, Conflict, Malformed) as error:
