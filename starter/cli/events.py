@@ -1,4 +1,4 @@
-"""`billhook events ...`: what the invoicing API and other systems sent, what became of it, and how what lies in quarantine gets out."""
+"""`billhook events ...`: what other systems sent, what became of it, and how what lies in quarantine gets out."""
 
 from typing import Annotated, Any, Final
 from urllib.parse import quote

@@ -61,9 +61,7 @@ class VendorRouter:
             return await self._start(row, meaning)
         except CallFailed as error:
             return self._not_reached(row, error)
-        except BadAnswer as error:
-            return unclaimed(row, str(error), self._pauses)
-        except (NotYet, UnknownCustomer) as error:
+        except (BadAnswer, NotYet, UnknownCustomer) as error:
             return unclaimed(row, _words(error), self._pauses)
         except (BadInput, Conflict, Malformed) as error:
             return Settled(Fate.QUARANTINED, _words(error))
@@ -87,5 +85,6 @@ class VendorRouter:
         return Waits(datetime.now(UTC) + (delay or pause), str(error)[:500])
 
 
-def _words(error: BadInput | Conflict | Malformed) -> str:
-    return "; ".join(filter(None, (error.detail, error.next_step, _AGAIN)))
+def _words(error: BadInput | Conflict | Malformed | BadAnswer) -> str:
+    said = (str(error),) if isinstance(error, BadAnswer) else (error.detail, error.next_step)
+    return "; ".join(filter(None, (*said, _AGAIN)))

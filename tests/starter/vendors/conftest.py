@@ -38,6 +38,7 @@ async def hubspot_api() -> AsyncIterator[FakeHubSpot]:
 async def door(tmp_path: Path) -> AsyncIterator[Api]:
     """Stores, and settles nothing."""
     async with running_vendors("127.0.0.1:1", tmp_path) as api:
+        await api.parts.dispatcher.stop()
         yield api
 
 
