@@ -73,15 +73,23 @@ class Dispatcher:
         self._news = asyncio.Event()
         self._held: set[str] = set()
         self._started: set[str] = set()
+        self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin with what an earlier process left."""
+        self._is_stopping = False
         self._task = asyncio.create_task(self._run(), name="dispatcher")
 
     async def stop(self) -> None:
-        """Stop at once; whatever was under way stays pending and is taken up by the next start."""
+        """Whatever is under way after a moment stays pending and is taken up by the next start.
+
+        The moment is for the database: a connection whose opening is cancelled is left open behind us.
+        """
+        self._is_stopping = True
+        self._news.set()
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=PATIENCE_S)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._delivery.stop()
@@ -115,12 +123,12 @@ class Dispatcher:
     async def _run(self) -> None:
         sweep_at = 0.0
         loop = asyncio.get_running_loop()
-        while True:
+        while not self._is_stopping:
             self._news.clear()
             more = await self._guarded_pass(sweep=loop.time() >= sweep_at)
             if loop.time() >= sweep_at:
                 sweep_at = loop.time() + self._sweep_s
-            if not more:
+            if not more and not self._is_stopping:
                 await self._rest(max(0.0, sweep_at - loop.time()))
 
     async def _rest(self, seconds: float) -> None:
