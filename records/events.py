@@ -30,6 +30,11 @@ _ABOUT_INVOICES: Final = (OURS, DERIVED)
 # What the invoicing API told, and what we derived from its answers; all other sources' events are notices.
 
 
+def is_notice(source: str) -> bool:
+    """Whether events of `source` are another system's, which may begin an invoice and belong to none."""
+    return source not in _ABOUT_INVOICES
+
+
 class StoredEvent(BaseModel):
     """An event with what became of it, without its raw body."""
 

@@ -8,7 +8,7 @@ from audit.fold import parsed
 from audit.look import Look
 from audit.truth import was_taken
 from billing.record import Fate
-from records.events import OURS
+from records.events import OURS, is_notice
 from records.tables import EventRow
 
 YOUNG: Final = timedelta(minutes=10)
@@ -35,7 +35,7 @@ def of_world(world: World, look: Look) -> None:
 
 def orphan(row: EventRow, world: World, look: Look) -> None:
     """An event that belongs to no invoice of ours, or another system's notice, which may have begun one."""
-    if row.source != OURS:
+    if is_notice(row.source):
         _notice(row, world, look)
         return
     _fate(row, world, look, None)
