@@ -86,9 +86,23 @@ def _of_one(example: Example, ours: dict[str, Any], theirs: list[dict[str, Any]]
     wrong = [
         f"{key}: {what} is {mine} here and {other} there" for what, (mine, other) in wanted.items() if mine != other
     ]
+    wrong += [f"{key}: {what}" for what in _of_case(example, ours)]
     if not found["number"]:
         wrong.append(f"{key}: issued without a number")
     po_number = example.amends.get("po_number")
     if po_number and (ours.get("recipient") or {}).get("po_number") != po_number:
         wrong.append(f"{key}: the amended PO number did not arrive")
     return wrong
+
+
+def _of_case(example: Example, ours: dict[str, Any]) -> list[str]:
+    """Whether what its recipient asked for came to what our person answered."""
+    if not example.asks:
+        return []
+    said = {"accept": "accepted", "decline": "declined"}[example.answer["action"]]
+    wanted = {
+        "version": (ours["version"], example.version),
+        "answer": ([case["status"] for case in ours["cases"]], [said]),
+        "in part": ([case["in_part"] for case in ours["cases"]], ["parts" in example.answer]),
+    }
+    return [f"{what} is {mine}, should be {other}" for what, (mine, other) in wanted.items() if mine != other]

@@ -21,7 +21,10 @@ class Does(StrEnum):
 
 @dataclass(frozen=True)
 class Example:
-    """One trigger, sent `times` times; `amends` are the form fields that its recipient fills in."""
+    """One trigger, sent `times` times; `amends` are the form fields that its recipient fills in.
+
+    `asks` is what he sends first to have the content changed, and `answer` what our person says to it.
+    """
 
     motion: str
     body: dict[str, Any]
@@ -29,6 +32,8 @@ class Example:
     approver: str
     does: Does
     amends: dict[str, str] = field(default_factory=dict)
+    asks: dict[str, Any] = field(default_factory=dict)
+    answer: dict[str, Any] = field(default_factory=dict)
 
     @property
     def expected(self) -> str:
@@ -36,6 +41,11 @@ class Example:
         if self.approver == "reject":
             return "rejected"
         return {Does.NONE: "sent", Does.VIEW: "viewed", Does.APPROVE: "billed"}[self.does]
+
+    @property
+    def version(self) -> int:
+        """The version that it comes to rest in."""
+        return 2 if self.answer.get("action") == "accept" else 1
 
 
 def customers() -> list[dict[str, Any]]:
@@ -49,7 +59,8 @@ def month() -> list[Example]:
     return [
         Example(
             one["motion"], one["body"], one["times"], one["approver"],
-            Does(one["recipient"]["does"]), one["recipient"]["amends"],
+            Does(one["recipient"]["does"]), one["recipient"]["amends"], one["recipient"].get("asks", {}),
+            one.get("answer", {}),
         )
         for one in json.loads((EXAMPLES / "month.json").read_text())
     ]  # fmt: skip

@@ -70,16 +70,23 @@ class Approver:
         self._keys = keys
 
     async def look(self) -> None:
-        """One round over the queue."""
+        """One round over both queues."""
         for waiting in await listed(self._client, "/approvals"):
             if waiting["key"] in self._keys:
                 await self._decide(waiting)
+        for case in await listed(self._client, "/cases"):
+            if case["key"] in self._keys:
+                path = f"change-requests/{quote(case['id'], safe='')}/decision"
+                await self._say(case["key"], path, self._keys[case["key"]].answer)
 
     async def _decide(self, waiting: dict[str, Any]) -> None:
         action = self._keys[waiting["key"]].approver
         note = "checked against the contract" if action == "approve" else "the customer disputes the acceptance"
         body = {"action": action, "revision": waiting["revision"], "note": note}
-        answer = await self._client.post(f"/invoices/{quote(waiting['key'], safe='')}/decision", json=body)
+        await self._say(waiting["key"], "decision", body)
+
+    async def _say(self, key: str, path: str, body: dict[str, Any]) -> None:
+        answer = await self._client.post(f"/invoices/{quote(key, safe='')}/{path}", json=body)
         # 409: the list was a moment older than the invoice; the next round reads it again.
         if not answer.is_success and answer.status_code != httpx.codes.CONFLICT:
             raise StackError(f"the approver was refused: {answer.text[:500]}", "read the logs")
@@ -91,13 +98,29 @@ class Recipients:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
         self._done: set[str] = set()
+        self._asked: set[str] = set()
 
     async def react(self, example: Example, invoice: dict[str, Any]) -> None:
         """Once per invoice; one that was already seen or billed earlier stays as it is."""
         key, link = invoice["key"], invoice.get("link")
-        if key in self._done or not link or invoice["status"] != "sent" or example.does is Does.NONE:
+        if key in self._done or not link or example.does is Does.NONE:
             return
-        self._done.add(key)
+        if invoice["status"] == "sent" and example.asks and key not in self._asked:
+            self._asked.add(key)
+            await self._answer("GET", link)
+            await self._answer("POST", f"{link}/change-request", example.asks)
+        elif self._may_end(example, invoice):
+            self._done.add(key)
+            await self._end(example, link)
+
+    def _may_end(self, example: Example, invoice: dict[str, Any]) -> bool:
+        """He asked for nothing, or has our answer to it."""
+        if not example.asks:
+            return bool(invoice["status"] == "sent")
+        answered = [case["status"] != "open" for case in invoice["cases"]]
+        return bool(answered) and all(answered) and invoice["status"] in {"sent", "viewed"}
+
+    async def _end(self, example: Example, link: str) -> None:
         seen = await self._answer("GET", link)
         if example.amends:
             seen = await self._answer("POST", f"{link}/amend", example.amends)

@@ -12,18 +12,23 @@ from starter.embedded.demo.compare import Totals
 
 
 def invoices(console: Console, found: list[dict[str, Any]]) -> None:
-    """Key, amount, why a human was asked, versions, amended fields, state."""
+    """Key, amount, why a human was asked, versions, amended fields, what became of a change request, state."""
     table = Table(title="A month of billing", title_justify="left")
-    for name in ("invoice", "amount", "asked a human because", "versions", "amended", "state"):
+    for name in ("invoice", "amount", "asked a human because", "versions", "amended", "change asked", "state"):
         table.add_column(name, justify="right" if name in {"amount", "versions"} else "left", overflow="fold")
     for one in sorted(found, key=lambda item: str(item["key"])):
         reasons = (one.get("assessment") or {}).get("reasons") or []
         amended = [name for name, value in (one.get("recipient") or {}).items() if value]
         table.add_row(
             one["key"], f"{Decimal(one['total']):,f} {one['currency']}",
-            ", ".join(reason["rule"] for reason in reasons), str(one["version"]), ", ".join(amended), one["status"],
+            ", ".join(reason["rule"] for reason in reasons), str(one["version"]), ", ".join(amended),
+            ", ".join(_case(case) for case in one.get("cases") or []), one["status"],
         )  # fmt: skip
     console.print(table)
+
+
+def _case(case: dict[str, Any]) -> str:
+    return f"{case['status']}{' in part' if case['in_part'] else ''}"
 
 
 def audited(console: Console, report: AuditReport) -> None:
