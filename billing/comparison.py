@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from billing.intent import Commercial, Discount, Line
+from billing.intent import Commercial, Line
 from billing.money import Money, line_minor, plain_text
 from billing.proposals import Part, Proposal, Refused
 from billing.untrusted import ShownLine
@@ -173,13 +173,14 @@ def _places(same: Callable[[Line], object], lines: Iterable[Line], taken: set[in
 def _line_row(present: Line | None, proposed: Line | None, currency: str) -> LineRow:
     return LineRow(
         difference=_difference(present, proposed),
-        present=None if present is None else _line_side(present, currency),
-        proposed=None if proposed is None else _line_side(proposed, currency),
+        present=None if present is None else line_side(present, currency),
+        proposed=None if proposed is None else line_side(proposed, currency),
         effect=_major(_amount(proposed, currency) - _amount(present, currency), currency),
     )
 
 
-def _line_side(line: Line, currency: str) -> LineSide:
+def line_side(line: Line, currency: str) -> LineSide:
+    """`line` with what it comes to."""
     return LineSide(
         description=line.description,
         quantity=plain_text(line.quantity),
@@ -191,17 +192,18 @@ def _line_side(line: Line, currency: str) -> LineSide:
 def _discount_row(present: Commercial, proposed: Commercial) -> DiscountRow:
     return DiscountRow(
         difference=_difference(present.discount, proposed.discount),
-        present=_discount_side(present.discount, present),
-        proposed=_discount_side(proposed.discount, proposed),
+        present=discount_side(present),
+        proposed=discount_side(proposed),
         effect=_major(present.discount_minor - proposed.discount_minor, present.currency),
     )
 
 
-def _discount_side(discount: Discount | None, of: Commercial) -> DiscountSide | None:
-    if discount is None:
+def discount_side(content: Commercial) -> DiscountSide | None:
+    """The discount of `content` with what it comes to; None where there is none."""
+    if content.discount is None:
         return None
-    off = _major(of.discount_minor, of.currency)
-    return DiscountSide(type=discount.type.value, value=plain_text(discount.value), off=off)
+    off = _major(content.discount_minor, content.currency)
+    return DiscountSide(type=content.discount.type.value, value=plain_text(content.discount.value), off=off)
 
 
 def _sum_row(present: int, proposed: int, currency: str) -> SumRow:

@@ -10,33 +10,16 @@ from datetime import date, datetime
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
-from billing.intent import Commercial, Discount, Intent, Line
-from billing.money import Money, line_minor, plain_text
-from billing.untrusted import ShownLine
-
-
-class LineView(BaseModel):
-    """One line; quantity, unit price and amount as decimal strings, the amount rounded as it is billed."""
-
-    description: ShownLine
-    quantity: str
-    unit_price: str
-    amount: str
-
-
-class DiscountView(BaseModel):
-    """`off` is what it takes off the subtotal, a decimal string."""
-
-    type: str
-    value: str
-    off: str
+from billing.comparison import DiscountSide, LineSide, discount_side, line_side
+from billing.intent import Commercial, Intent
+from billing.money import Money
 
 
 class ContentView(BaseModel):
     """The commercial content of one revision."""
 
-    lines: list[LineView]
-    discount: DiscountView | None
+    lines: list[LineSide]
+    discount: DiscountSide | None
     payment_terms: str
     due_date: date | None
     subtotal: str
@@ -75,8 +58,8 @@ def present(versions: Iterable[VersionView], revision: str) -> ContentView | Non
 
 def content_view(commercial: Commercial) -> ContentView:
     return ContentView(
-        lines=[_line(line, commercial.currency) for line in commercial.lines],
-        discount=_discount(commercial.discount, commercial),
+        lines=[line_side(line, commercial.currency) for line in commercial.lines],
+        discount=discount_side(commercial),
         payment_terms=commercial.payment_terms,
         due_date=commercial.due_date,
         subtotal=_major(commercial.subtotal_minor, commercial.currency),
@@ -108,22 +91,6 @@ def _first(intent: Intent, registered_at: datetime, revision: str) -> VersionVie
         issued_at=None,
         content=content_view(intent.commercial),
     )
-
-
-def _line(line: Line, currency: str) -> LineView:
-    return LineView(
-        description=line.description,
-        quantity=plain_text(line.quantity),
-        unit_price=plain_text(line.unit_price),
-        amount=_major(line_minor(line.quantity, line.unit_price, currency), currency),
-    )
-
-
-def _discount(discount: Discount | None, of: Commercial) -> DiscountView | None:
-    if discount is None:
-        return None
-    off = _major(of.discount_minor, of.currency)
-    return DiscountView(type=discount.type.value, value=plain_text(discount.value), off=off)
 
 
 def _major(minor: int, currency: str) -> str:
