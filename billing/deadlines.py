@@ -8,10 +8,10 @@ elapsed time, so that a clock change within it neither gives nor takes an hour.
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, Self
+from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
 
 _MAX_DAYS: Final = 3660
 # Ten years: a deadline beyond it is a mistake in the calendar, not a deadline.
@@ -32,6 +32,18 @@ class Weekday(StrEnum):
 _WEEK: Final = tuple(Weekday)
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; use a name such as Europe/Berlin") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+"""The name of an IANA time zone."""
+
+
 class Calendar(BaseModel):
     """When people work. `opens` and `closes` are local times of `zone`; `closes` itself is no longer open.
 
@@ -41,21 +53,12 @@ class Calendar(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    zone: str = "UTC"
+    zone: Zone = "UTC"
     opens: time = time(9)
     closes: time = time(17)
     weekdays: tuple[Weekday, ...] = (Weekday.MON, Weekday.TUE, Weekday.WED, Weekday.THU, Weekday.FRI)
     holidays: str = ""
     closed: tuple[date, ...] = ()
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{value!r} is no time zone; use a name such as Europe/Berlin") from None
-        return value
 
     @field_validator("opens", "closes", mode="before")
     @classmethod

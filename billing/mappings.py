@@ -8,11 +8,11 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from billing.errors import BadInput
 from billing.intent import DEFAULT_TERMS, Motion, PaymentTerms
-from billing.money import Money, decimals_of
+from billing.money import Currency, Money
 from billing.motions import TRIGGERS, Id, LineBody, Text
 from billing.ownership import RECIPIENT_FIELDS
 
@@ -29,17 +29,6 @@ class System(StrEnum):
     STRIPE = "stripe"
     GENERIC = "generic"
     CLOUDEVENTS = "cloudevents"
-
-
-def _currency(code: str) -> str:
-    try:
-        decimals_of(code)
-    except BadInput as error:
-        raise ValueError(error.cause) from error
-    return code
-
-
-Currency = Annotated[str, AfterValidator(_currency)]
 
 
 class _Part(BaseModel):

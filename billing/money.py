@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Annotated, Final, Self
 
 from iso4217 import Currency as IsoCurrency
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 from billing.errors import BadInput
 
@@ -34,6 +34,18 @@ def decimals_of(currency: str) -> int:
     if exponent is None:
         raise BadInput("currency", f"{currency!r} is no ISO 4217 currency", "use a three-letter code such as USD")
     return int(exponent)
+
+
+def _currency(code: str) -> str:
+    try:
+        decimals_of(code)
+    except BadInput as error:
+        raise ValueError(error.cause) from error
+    return code
+
+
+Currency = Annotated[str, AfterValidator(_currency)]
+"""A code that `decimals_of` knows."""
 
 
 def parse_decimal(text: str, field: str) -> Decimal:

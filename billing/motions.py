@@ -31,7 +31,7 @@ from billing.money import Money, decimals_of, parse_decimal
 _DATED: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 MAX_LINES: Final = 500
 MAX_TEXT: Final = 2000
-_PRICE_DECIMALS: Final = 8
+PRICE_DECIMALS: Final = 8
 # Finer than any published unit price; a price in sub-cents is allowed, a fixed amount in them is not.
 
 
@@ -248,8 +248,8 @@ def _price(text: str, field: str, quantity: Decimal, currency: str) -> Decimal:
         raise BadInput(field, f"{text} is negative", "send a price from 0 on; use discount to take something off")
     if quantity == 1:
         return Money.parse(text, currency, field).major
-    if value != round(value, max(decimals, _PRICE_DECIMALS)):
-        raise BadInput(field, f"{text} has more than {_PRICE_DECIMALS} decimals")
+    if value != round(value, max(decimals, PRICE_DECIMALS)):
+        raise BadInput(field, f"{text} has more than {PRICE_DECIMALS} decimals")
     return value
 
 

@@ -14,7 +14,7 @@ from billing.deadlines import Calendar
 from billing.errors import BadInput
 from billing.intent import Motion, canonical_hash
 from billing.money import Money, parse_decimal
-from billing.policy_file import complaint, load_toml
+from billing.toml_file import complaint, load_toml
 
 DEFAULT_THRESHOLD: Final = "25000.00"
 # In the currency of the invoice, whichever it is: too strict for a small unit rather than too lax for a large one.

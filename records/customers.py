@@ -8,14 +8,14 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.assessment import History, Segment
 from billing.intent import Motion
 from billing.keys import ID_PATTERN, checked_id
-from billing.money import decimals_of
+from billing.money import Currency
 from billing.ownership import RECIPIENT_FIELDS, Carry
 from billing.record import Status
 from records.sql import insert, now, table
@@ -27,14 +27,6 @@ _REMEMBERED_USAGE: Final = 36
 _C, _F, _N, _I, _K = table(Customer), table(RecipientField), table(IntentRow), table(InvoiceRow), table(CaseRow)
 
 
-def _currency(code: str) -> str:
-    try:
-        decimals_of(code)
-    except Exception as error:
-        raise ValueError(str(error)) from error
-    return code
-
-
 class CustomerBody(BaseModel):
     """`PUT /customers/{id}`."""
 
@@ -43,7 +35,7 @@ class CustomerBody(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=300)]
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s,;<>\x00-\x1f]+@[^@\s,;<>\x00-\x1f]+$")]
     segment: Segment = Segment.STANDARD
-    currency: Annotated[str, AfterValidator(_currency)]
+    currency: Currency
     crm_ref: Annotated[str, Field(pattern=f"^{ID_PATTERN}$")] | None = None
 
 

@@ -33,8 +33,20 @@ def test_the_examples_names_of_properties_are_those_that_hold_without_it() -> No
     assert (said.company_names, said.deal_names) == (silent.company_names, silent.deal_names)
 
 
+def test_a_group_is_found_by_name_and_bills_its_currency_alone() -> None:
+    found = MotionsFile.parse(EXAMPLE)
+    assert found.group_for("europe", "EUR").zone == "Europe/Berlin"
+    assert found.group_for("us-west", "JPY").currency is None
+    for name, currency, field in (("europe", "USD", "currency"), ("asia", "JPY", "billing_group")):
+        with pytest.raises(BadInput) as refused:
+            found.group_for(name, currency)
+        assert refused.value.field == field
+        assert refused.value.next_step
+
+
 def test_no_file_maps_nothing() -> None:
     found = MotionsFile.parse("")
+    assert found.billing_groups == ()
     assert found.github.of("acme/website", "Phase 1") is None
     assert found.stripe is None
 
@@ -60,6 +72,11 @@ def test_what_cannot_be_meant_is_refused_by_key_and_line(old: str, new: str, fie
 
 
 MORE = [
+    ('[[billing_groups]]\nname = "eu"\nzone = "Europe/Berlin"\n' * 2, "'eu' is named twice (line 5)"),
+    ('[[billing_groups]]\nname = "eu"\nzone = "Berlin"', "no time zone; use a name such as Europe/Berlin (line 3)"),
+    ('[[billing_groups]]\nname = "eu"\nzone = "Europe/Berlin"\ncurrency = "EURO"', "no ISO 4217 currency (line 4)"),
+    ('[[billing_groups]]\nname = "eu west"\nzone = "Europe/Berlin"', "should match pattern"),
+    ('[[billing_groups]]\nname = "eu"', "Field required"),
     ("[githubb]", "no such key"),
     ('[generic.types."x"]\nmotion = "manual"', "manual has no trigger"),
     ('[generic.types."x"]\nmotion = "quote"\nset = { milestone_id = "1" }', "milestone_id is no field"),
