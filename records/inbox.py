@@ -61,6 +61,7 @@ class Waiting(BaseModel):
     reason: ShownText
     since: datetime
     age: int
+    failed_step: str | None = None
 
 
 class Inbox(BaseModel):
@@ -140,7 +141,7 @@ def _branch(kind: Kind, *columns: ColumnElement[Any]) -> Select[Any]:
     """With all a page shows of the invoice: a search that looked it up again cost PostgreSQL a third of a second."""
     names = ("key", "case_id", "due", "deadline", "whose", "words", "version")
     labelled = (column.label(name) for name, column in zip(names, columns, strict=True))
-    shown = (_I.c[name] for name in ("currency", "total_minor", "revision", "approved_by"))
+    shown = (_I.c[name] for name in ("currency", "total_minor", "revision", "approved_by", "failed_step"))
     return select(literal(kind.value).label("kind"), *labelled, *shown)
 
 

@@ -5,6 +5,7 @@ Those that need the reader's zone take it from the page; a macro that uses them 
 
 from collections.abc import Callable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -34,6 +35,16 @@ def money(amount: Money | int, currency: str = "") -> Markup:
     return Markup('<data class="money" value="{}">{}\N{NO-BREAK SPACE}{}</data>').format(
         f"{it.major:f}", figures.replace("-", "\N{MINUS SIGN}"), it.currency
     )
+
+
+def grouped(text: str) -> str:
+    """A decimal string as people read it, `12,500.00`; its decimals stay as they are."""
+    return f"{Decimal(text):,f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signed(text: str) -> str:
+    """An effect: what it adds has its plus."""
+    return f"+{grouped(text)}" if Decimal(text) > 0 else grouped(text)
 
 
 def zone_word(at: datetime) -> str:
@@ -96,6 +107,8 @@ def _time(context: Context, at: datetime, words: str, kind: str = "") -> Markup:
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "money": money,
+    "grouped": grouped,
+    "signed": signed,
     "when": when,
     "ago": ago,
     "until": until,

@@ -97,10 +97,10 @@ async def test_each_says_whose_it_is_why_it_waits_and_how_long(db: Database) -> 
         "kind": "approval", "key": _key("a"), "case_id": "", "customer_id": "acme", "customer_name": "Acme",
         "motion": "milestone", "currency": "USD", "total": "1250.00", "total_minor": 125000, "version": 2,
         "revision": "r1", "deadline": _hours(5), "assignee_or_owner": "dana", "approved_by": [],
-        "reason": "Too much. Asked before.",
+        "reason": "Too much. Asked before.", "failed_step": None,
     }  # fmt: skip
     assert (case.case_id, case.assignee_or_owner, case.reason, case.since) == ("cr_c", "mia", "cheaper", AT)
-    assert (repair.reason, repair.since) == ("Could not issue: 422", _hours(7))
+    assert (repair.failed_step, repair.reason, repair.since) == ("issue", "Could not issue: 422", _hours(7))
     assert case.age >= 0
 
 

@@ -4,4 +4,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-ROUTERS: Final[tuple[APIRouter, ...]] = ()
+from starter.console.pages import dashboard, deciding, events, inbox, invoices
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    inbox.router,
+    invoices.router,
+    deciding.router,
+    events.router,
+    dashboard.router,
+)
