@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from billing.errors import NotFound
 
-PREFIX: Final = "/desk/static"
+PREFIX: Final = "/desk/static/"
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -46,18 +46,19 @@ class Assets:
 
     def url(self, name: str) -> str:
         """The address of a file's present content. Raises KeyError."""
-        return f"{PREFIX}/{self.files[name].digest}/{name}"
+        return f"{PREFIX}{self.files[name].digest}/{name}"
 
 
 def _asset(name: str, body: bytes) -> Asset:
     return Asset(hashlib.sha256(body).hexdigest()[:_DIGITS], _TYPES[name.rpartition(".")[2]], body)
 
 
-@router.get("/static/{digest}/{name}")
-async def static(request: Request, digest: str, name: str) -> Response:
+@router.get("/static/{path:path}")
+async def static(request: Request, path: str) -> Response:
     """Another digest than the present one is another file, which is not here any more."""
     assets: Assets = request.app.state.desk.assets
+    digest, _, name = path.partition("/")
     found = assets.files.get(name)
     if found is None or found.digest != digest:
-        raise NotFound(f"no file {name!r} of that content", next_step="load the page again")
+        raise NotFound("no such file, or not of that content", next_step="load the page again")
     return Response(found.body, media_type=found.content_type, headers={"Cache-Control": _FOR_GOOD})

@@ -2,20 +2,23 @@
 
 import secrets
 
+import httpx
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from billing.errors import NotFound
 from records.sql import now
 from records.tokens import Scope
-from starter.console import assets, problems, signing_in, times
+from settings import Settings
+from starter.console import assets, problems, signing_in, signing_in_oidc, times
 from starter.console.assets import Assets
 from starter.console.attempts import Attempts
 from starter.console.cookies import Baker
 from starter.console.desk import Desk
+from starter.console.oidc import Client, Issuer
 from starter.console.pages import ROUTERS
 from starter.console.render import environment
 from starter.console.route import DeskRoute
-from starter.console.sessions import Clock, Sessions
+from starter.console.sessions import Clock, Sessions, signer
 from starter.console.visits import Visiting, Visitors
 from starter.http.auth import needs
 from starter.http.parts import Parts
@@ -29,20 +32,26 @@ async def _nowhere(request: Request, path: str) -> Response:
     raise NotFound(f"no page {request.url.path}")
 
 
-def create_desk(parts: Parts, clock: Clock = now) -> FastAPI:
-    """The desk over the application's own parts; `clock` gives aware UTC."""
+_SIGN_IN = (signing_in.open_router, signing_in.guarded_router, signing_in_oidc.router)
+
+
+def create_desk(parts: Parts, http: httpx.AsyncClient, clock: Clock = now) -> FastAPI:
+    """The desk over the application's own parts; `http` asks the OpenID issuer, `clock` gives aware UTC.
+
+    Raises BadInput where the settings name an issuer that cannot be used.
+    """
     app = FastAPI(title="Billhook desk", openapi_url=None, redirect_slashes=False)
     app.state.parts = parts
-    app.state.desk = desk = build_desk(parts, clock)
-    for router in (assets.router, signing_in.open_router, signing_in.guarded_router, times.router, *ROUTERS):
+    app.state.desk = desk = build_desk(parts, http, clock)
+    for router in (assets.router, *_SIGN_IN, times.router, *ROUTERS):
         app.include_router(router)
     app.include_router(_elsewhere)
     problems.install(app)
-    app.add_middleware(Visiting, visitors=desk.visitors, without=assets.PREFIX)
+    app.add_middleware(Visiting, visitors=desk.visitors, files=assets.PREFIX)
     return app
 
 
-def build_desk(parts: Parts, clock: Clock) -> Desk:
+def build_desk(parts: Parts, http: httpx.AsyncClient, clock: Clock) -> Desk:
     """Without a secret among the settings it makes one, and a restart ends every session."""
     settings = parts.settings
     secret = settings.session_secret.get_secret_value() or secrets.token_urlsafe(32)
@@ -53,7 +62,22 @@ def build_desk(parts: Parts, clock: Clock) -> Desk:
         sessions=sessions,
         visitors=Visitors(secret, sessions, baker, settings.desk_zone),
         attempts=Attempts(),
+        baker=baker,
+        trips=signer(secret, "trip"),
+        issuer=_issuer(settings, http, clock),
         assets=files,
         templates=environment(files),
         clock=clock,
     )
+
+
+def _issuer(settings: Settings, http: httpx.AsyncClient, clock: Clock) -> Issuer | None:
+    if not settings.oidc_issuer:
+        return None
+    client = Client(
+        issuer=settings.oidc_issuer.rstrip("/"),
+        id=settings.oidc_client_id,
+        secret=settings.oidc_client_secret.get_secret_value(),
+        redirect_uri=f"{settings.public_url.rstrip('/')}{signing_in_oidc.RETURN}",
+    )
+    return Issuer(client, http, clock)

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
+from itsdangerous import URLSafeSerializer
 from jinja2 import Environment
 
 from starter.console.assets import Assets
 from starter.console.attempts import Attempts
+from starter.console.cookies import Baker
+from starter.console.oidc import Issuer
 from starter.console.sessions import Clock, Sessions
 from starter.console.visits import Visitors
 from starter.http.parts import Parts
@@ -17,12 +20,15 @@ HOME: Final = "/desk/"
 
 @dataclass(frozen=True)
 class Desk:
-    """The desk's parts, by name; `parts` are the application's own."""
+    """The desk's parts, by name; `parts` are the application's own. Without an `issuer` a token is the only way in."""
 
     parts: Parts
     sessions: Sessions
     visitors: Visitors
     attempts: Attempts
+    baker: Baker
+    trips: URLSafeSerializer
+    issuer: Issuer | None
     assets: Assets
     templates: Environment
     clock: Clock

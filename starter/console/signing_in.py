@@ -7,14 +7,13 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from records import tokens
 from records.tables import Token
 from records.tokens import Scope
-from starter.console.desk import Desk, UseDesk
+from starter.console.desk import Desk, UseDesk, desk_of
 from starter.console.problems import SIGN_IN, local_path
 from starter.console.render import page, say, see
 from starter.console.route import DeskRoute, OpenRoute
 from starter.console.visits import visit_of
 from starter.http.auth import Caller, needs
 
-router = APIRouter()
 open_router = APIRouter(route_class=OpenRoute)
 guarded_router = APIRouter(route_class=DeskRoute)
 
@@ -35,7 +34,7 @@ async def sign_in(
     next: Annotated[str, Form(max_length=2000)] = "",  # noqa: A002 - the field's name in the address
 ) -> Response:
     """A token that may look opens a session; anything else is said, and counted."""
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     desk.attempts.count(address)
     async with desk.parts.database.session() as records:
         found = await tokens.find_token(records, token.strip())
@@ -60,6 +59,12 @@ def welcome(request: Request, desk: Desk, token: Token, wish: str) -> Response:
     return see(request, local_path(wish))
 
 
+def address_of(request: Request) -> str:
+    """Whose tries are counted; behind a proxy that uvicorn trusts, the address that it names."""
+    return request.client.host if request.client else ""
+
+
 def sign_in_page(request: Request, wish: str, refusal: str = "", status: int = 200) -> Response:
     """The form, and why it is shown again."""
-    return page(request, "sign_in.html", status=status, wish=local_path(wish), refusal=refusal)
+    values = {"wish": local_path(wish), "refusal": refusal, "by_oidc": desk_of(request).issuer is not None}
+    return page(request, "sign_in.html", status=status, **values)

@@ -117,15 +117,15 @@ class Visitors:
 
 
 class Visiting:
-    """ASGI middleware of the desk: `request.state.visit` for all that has no path of its own among `open_paths`."""
+    """ASGI middleware of the desk: `request.state.visit` for every request but those for files, below `files`."""
 
-    def __init__(self, app: ASGIApp, visitors: Visitors, without: str) -> None:
+    def __init__(self, app: ASGIApp, visitors: Visitors, files: str) -> None:
         self._app = app
         self._visitors = visitors
-        self._without = without
+        self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(self._without):
+        if scope["type"] != "http" or scope["path"].startswith(self._files):
             await self._app(scope, receive, send)
             return
         request = Request(scope)

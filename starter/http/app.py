@@ -35,7 +35,7 @@ _ABOUT: Final = (
 def create_app(settings: Settings, database: Database, client_factory: ClientFactory) -> FastAPI:
     """The API over `database`, which stays the caller's to upgrade and close. Temporal is reached when first needed.
 
-    Raises BadInput where the policy or the motions that the settings name cannot be used.
+    Raises BadInput where the policy, the motions or the OpenID issuer that the settings name cannot be used.
     """
     metrics = Metrics()
     engine = Engine(client_factory)
@@ -73,7 +73,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
 
 def _add_desk(app: FastAPI) -> None:
     """Pages for people, beside the calls and outside their schema."""
-    app.mount(HOME, create_desk(app.state.parts))
+    app.mount(HOME, create_desk(app.state.parts, app.state.http))
     app.add_api_route(HOME.rstrip("/"), _to_desk, include_in_schema=False)
 
 

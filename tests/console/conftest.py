@@ -15,7 +15,6 @@ from tests.starter.conftest import Api, running_api
 
 ORIGIN: Final = "http://billhook"
 _CSRF: Final = re.compile(r'name="csrf" value="([^"]+)"')
-CONFIRMED: Final = "text/html; charset=utf-8"
 
 
 @dataclass
