@@ -17,7 +17,7 @@ from starter.http.auth import Caller, needs
 open_router = APIRouter(route_class=OpenRoute)
 guarded_router = APIRouter(route_class=DeskRoute)
 
-_UNKNOWN: Final = "That token is not known, or was revoked. `billhook token create NAME --scope approve` makes one."
+_UNKNOWN: Final = "That token is not known, or was revoked. Paste it whole, or ask whoever runs Billhook for a new one."
 _CANNOT_LOOK: Final = "That token may not look at anything here: it needs the scope read, approve or admin."
 
 

@@ -4,6 +4,9 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 FALLBACK: Final = "UTC"
+_REGIONS: Final = frozenset(
+    ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+)
 ZONES: Final = frozenset(available_timezones())
 
 
@@ -14,6 +17,5 @@ def zone_named(*names: str | None) -> ZoneInfo:
 
 
 def choices() -> list[str]:
-    """What a person can choose from: places, without the old names that stand for them."""
-    places = (name for name in ZONES if "/" in name and not name.startswith(("Etc/", "posix/", "right/")))
-    return [*sorted(places), FALLBACK]
+    """What a person can choose from: places by their region, without `US/Eastern` and its like that stand for one."""
+    return [*sorted(name for name in ZONES if name.partition("/")[0] in _REGIONS and "/" in name), FALLBACK]

@@ -7,11 +7,17 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlmodel import SQLModel
 
+from billing.record import Fate, Status
+from records import events, invoices
+from records.events import Mark
 from records.sql import table
 from records.tokens import Scope
+from starter.console.pages.acts import ACTS, CASE_ACTS
 from starter.console.route import DeskRoute, OpenRoute
+from starter.deciding import Deciding
 from starter.http.auth import needs, scope_of
 from tests.console.conftest import ORIGIN, Browser, browser_at
+from tests.records.make import KEY, a_record, an_event, with_intent
 from tests.starter.conftest import Api
 
 OPEN = {"/sign-in", "/sign-in/oidc", "/sign-in/return"}
@@ -33,11 +39,11 @@ def desk_routes(api: Api) -> list[APIRoute]:
     return routes
 
 
-def filled(route: APIRoute) -> str:
+def filled(route: APIRoute, **holes: str) -> str:
     """The route's address with something in every hole."""
     path = route.path
     for name in route.param_convertors:
-        path = path.replace(f"{{{name}}}", "x").replace(f"{{{name}:path}}", "x")
+        path = path.replace(f"{{{name}}}", holes.get(name, "x")).replace(f"{{{name}:path}}", holes.get(name, "x"))
     return f"/desk{path}"
 
 
@@ -71,13 +77,31 @@ async def rows(api: Api) -> dict[str, Any]:
         return {one.name: (await session.execute(one.select())).all() for one in tables}
 
 
-async def test_looking_changes_nothing(browser: Browser) -> None:
+async def waiting(api: Api) -> None:
+    """An invoice that waits for its approval, and an event that lies in quarantine."""
+    await with_intent(api.database)
+    async with api.database.transaction() as session:
+        await invoices.save_records(session, [a_record(status=Status.AWAITING_APPROVAL)])
+        event = an_event()
+        await events.accept(session, "jupiter", event, event.model_dump_json().encode())
+        await events.mark(session, [Mark(event.id, Fate.QUARANTINED, "no invoice of ours has this id")])
+
+
+async def test_looking_changes_nothing(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    await browser.api.parts.dispatcher.stop()
+    await waiting(browser.api)
     await browser.sign_in(Scope.ADMIN)
     before = await rows(browser.api)
+    for wish in ("decide", "delegate", "answer_case", "cancel", "retry"):
+        monkeypatch.setattr(Deciding, wish, lambda *_: pytest.fail("a GET decides"))
+    seen = set()
     for route in desk_routes(browser.api):
-        if route.methods == {"GET"}:
-            answer = await browser.get(filled(route))
-            assert answer.status_code < 500 or answer.status_code == 503, (route.path, answer.status_code)
+        for name in [act.name for act in (*ACTS, *CASE_ACTS)] if route.path.endswith("/do/{name}") else ["x"]:
+            if route.methods == {"GET"}:
+                answer = await browser.get(filled(route, key=KEY, name=name))
+                assert answer.status_code < 500 or answer.status_code == 503, (route.path, answer.status_code)
+                seen |= {route.path} if answer.status_code == 200 else set()
+    assert {"/", "/invoices", "/invoices/{key}", "/invoices/{key}/do/{name}", "/events", "/repair"} <= seen
     assert await rows(browser.api) == before
 
 
