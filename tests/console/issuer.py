@@ -92,6 +92,8 @@ class Liar:
 
     async def _token(self, request: Request) -> JSONResponse:
         form = parse_qs((await request.body()).decode())
+        told = form.get("client_secret", ["Basic" if "authorization" in request.headers else "none"])
+        self.asked.append(f"token by {told[0]} of {form.get('client_id', [''])[0]}")
         if self._s256(form["code_verifier"][0]) != self.challenge:
             return JSONResponse({"error": "invalid_grant"}, 400)
         return JSONResponse({"access_token": "at", "token_type": "Bearer", "id_token": self._id_token()})

@@ -36,7 +36,7 @@ name = "kim"
 email = "kim@acme.example"
 """
 SECRET = "a session secret for tests"
-Starting = Callable[[str], AbstractAsyncContextManager[Api]]
+Starting = Callable[..., AbstractAsyncContextManager[Api]]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def starting(tmp_path: Path) -> Starting:
     policy.write_text(POLICY)
 
     @asynccontextmanager
-    async def start(issuer: str) -> AsyncIterator[Api]:
+    async def start(issuer: str, **others: Any) -> AsyncIterator[Api]:
         changes: dict[str, Any] = {
             "policy_file": policy,
             "public_url": ORIGIN,
@@ -66,6 +66,7 @@ def starting(tmp_path: Path) -> Starting:
             "oidc_issuer": issuer,
             "oidc_client_id": CLIENT_ID,
             "oidc_client_secret": SecretStr("s3cret"),
+            **others,
         }
         async with running_api("127.0.0.1:1", tmp_path, **changes) as api:
             await new_token(api, Scope.APPROVE, name="dana")
@@ -182,10 +183,10 @@ async def test_a_new_key_of_the_issuers_is_fetched_when_it_is_first_seen(liar: L
         browser = Browser(http, api)
         assert (await back_from(liar, browser)).status_code == 303
         assert (await back_from(liar, browser)).status_code == 303
-        assert liar.asked == ["discovery", "keys"]
+        assert [what for what in liar.asked if "token" not in what] == ["discovery", "keys"]
         liar.key = RSAKey.generate_key(2048, {"kid": "k1"})
         assert (await back_from(liar, browser)).status_code == 303
-        assert liar.asked == ["discovery", "keys", "keys"]
+        assert [what for what in liar.asked if "token" not in what] == ["discovery", "keys", "keys"]
 
 
 async def test_an_address_that_only_userinfo_tells_counts_for_the_same_person_alone(
@@ -200,6 +201,23 @@ async def test_an_address_that_only_userinfo_tells_counts_for_the_same_person_al
         liar.userinfo["sub"] = "dana"
         assert (await back_from(liar, browser)).status_code == 303
         assert await is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
+    ("secret", "offered", "told"),
+    [
+        ("s3cret", ["client_secret_basic"], "token by Basic of "),
+        ("s3cret", ["client_secret_post"], f"token by s3cret of {CLIENT_ID}"),
+        ("", ["client_secret_basic"], f"token by none of {CLIENT_ID}"),
+    ],
+)
+async def test_our_secret_is_told_the_way_the_issuer_takes_it(
+    liar: Liar, starting: Starting, secret: str, offered: list[str], told: str
+) -> None:
+    liar.discovery = {"token_endpoint_auth_methods_supported": offered}
+    async with starting(liar.url, oidc_client_secret=SecretStr(secret)) as api, browser_at(api).http as http:
+        assert (await back_from(liar, Browser(http, api))).status_code == 303
+        assert told in liar.asked
 
 
 async def test_an_answer_to_another_browsers_question_is_refused(liar: Liar, starting: Starting) -> None:
