@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake clean
+.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake bench-inbox screenshots clean
 
 setup: $(STAMP)
 
@@ -50,6 +50,12 @@ bench: $(STAMP)
 
 bench-intake: $(STAMP)
 	$(BIN)/python -m bench.intake $(ARGS)
+
+bench-inbox: $(STAMP)
+	$(BIN)/python -m bench.inbox $(ARGS)
+
+screenshots: $(STAMP)
+	@$(BIN)/python -m tests.console.screenshots
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements/run.lock

@@ -20,6 +20,8 @@ from billing.untrusted import one_line, plain
 
 _LOCALE: Final = "en"
 _WHEN: Final = "d MMM y, HH:mm"
+_EXACT: Final = 2
+# Below two of a unit the next smaller one: "in 2 days" for what is due in 30 hours would be a day too late.
 _SHOWN: Final = 280
 # About three lines; what is longer opens on demand.
 
@@ -40,6 +42,12 @@ def money(amount: Money | int, currency: str = "") -> Markup:
 def grouped(text: str) -> str:
     """A decimal string as people read it, `12,500.00`; its decimals stay as they are."""
     return f"{Decimal(text):,f}".replace("-", "\N{MINUS SIGN}")
+
+
+def price(text: str, currency: str) -> str:
+    """A unit price: with the currency's decimals at least, and with more where it is finer."""
+    finer = len(text.rpartition(".")[2].rstrip("0")) if "." in text else 0
+    return f"{Decimal(text):,.{max(finer, decimals_of(currency))}f}"
 
 
 def signed(text: str) -> str:
@@ -73,9 +81,8 @@ def until(context: Context, at: datetime | None) -> Markup | str:
     if at is None:
         return "\N{EM DASH}"
     left = at - context["now"]
-    if left.total_seconds() >= 0:
-        return ago(context, at)
-    return _time(context, at, f"{format_timedelta(-left, locale=_LOCALE)} late", "late")
+    words = format_timedelta(left, threshold=_EXACT, add_direction=left.total_seconds() >= 0, locale=_LOCALE)
+    return _time(context, at, words) if left.total_seconds() >= 0 else _time(context, at, f"{words} late", "late")
 
 
 def day(on: date | None) -> str:
@@ -109,6 +116,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "money": money,
     "grouped": grouped,
     "signed": signed,
+    "price": price,
     "when": when,
     "ago": ago,
     "until": until,

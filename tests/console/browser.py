@@ -132,6 +132,8 @@ async def at_the_desk(
     assert person.troubles == []
 
 
-async def shot(page: Page, path: Path) -> None:
-    """The whole page, as a file."""
-    await page.screenshot(path=path, full_page=True, animations="disabled")
+async def shot(page: Page, path: Path, tallest: int) -> None:
+    """The page as a file, from its top to `tallest` pixels at most."""
+    width, height = await page.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+    clip: Any = {"x": 0, "y": 0, "width": width, "height": min(height, tallest)}
+    await page.screenshot(path=path, full_page=True, clip=clip, animations="disabled")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from billing.events import InvoiceEvent
 from billing.record import Fate
 from records import events
+from records.tokens import Scope
 from tests.stack import Stack, assert_eventually
 
 PROPOSED: Final = [
@@ -23,15 +24,21 @@ async def to_approve(stack: Stack, **changes: Any) -> str:
 
 
 async def sent(stack: Stack, **changes: Any) -> str:
-    """A customer of its own: whoever asks for a change is judged otherwise next time."""
-    customer = await stack.customer(changes.pop("customer_id", f"c-{uuid.uuid4().hex[:8]}"))
-    key = await stack.milestone(customer_id=customer, **changes)
+    key = await _triggered(stack, changes)
     await stack.until(key, "sent")
     return key
 
 
-async def change_requested(stack: Stack, message: str = "Please split it", **proposed: Any) -> str:
-    key = await sent(stack)
+async def _triggered(stack: Stack, changes: dict[str, Any]) -> str:
+    """Of a customer of its own unless one is named: whoever asks for a change is judged otherwise next time."""
+    customer = changes.pop("customer_id", "") or await stack.customer(f"c-{uuid.uuid4().hex[:8]}")
+    return await stack.milestone(customer_id=customer, **changes)
+
+
+async def change_requested(
+    stack: Stack, message: str = "Please split it", trigger: dict[str, Any] | None = None, **proposed: Any
+) -> str:
+    key = await sent(stack, **(trigger or {}))
     form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in proposed.items()}
     answer = await stack.recipient(key, "change-request", message=message, **form)
     assert answer.is_success, answer.text
@@ -39,12 +46,30 @@ async def change_requested(stack: Stack, message: str = "Please split it", **pro
     return key
 
 
-async def parked(stack: Stack) -> str:
+async def accepted(stack: Stack, key: str, by: str = "robin", **body: Any) -> None:
+    """Its change request, by somebody over HTTP; the next version waits for a person."""
+    headers = await stack.token(by, Scope.APPROVE)
+    case = (await stack.invoice(key))["cases"][0]["id"]
+    wish = {"action": "accept", "note": "agreed", **body}
+    answer = await stack.api.post(f"/invoices/{key}/change-requests/{case}/decision", json=wish, headers=headers)
+    assert answer.is_success, answer.text
+    await stack.until(key, "awaiting_approval")
+
+
+async def approved(stack: Stack, key: str, by: str = "robin") -> None:
+    """The open approval, by somebody over HTTP."""
+    headers = await stack.token(by, Scope.APPROVE)
+    body = {"action": "approve", "revision": (await stack.invoice(key))["revision"], "note": "as agreed"}
+    answer = await stack.api.post(f"/invoices/{key}/decision", json=body, headers=headers)
+    assert answer.is_success, answer.text
+    await stack.until(key, "sent")
+
+
+async def parked(stack: Stack, **changes: Any) -> str:
     """Its mail was refused for good; by now the mailbox is back."""
-    customer = await stack.customer(f"c-{uuid.uuid4().hex[:8]}")
     stack.mailbox.refusing = True
     try:
-        key = await stack.milestone(customer_id=customer)
+        key = await _triggered(stack, changes)
         await stack.until(key, "needs_attention")
     finally:
         stack.mailbox.refusing = False

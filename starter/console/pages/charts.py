@@ -116,7 +116,9 @@ def _column(parts: Sequence[tuple[str, float]], x: float, step: float, top: floa
 
 
 def _across(top: float, unit: str) -> tuple[Tick, ...]:
-    parts = next(count for count in (5, 4, 2, 1) if unit or top % count == 0)
+    parts = 4 if f"{top:e}"[0] in "24" else 5
+    if not unit and top < parts:
+        parts = int(top)
     return tuple(
         Tick(_r(BASE - (BASE - TOP) * part / parts), f"{top * part / parts:g}{unit}") for part in range(parts + 1)
     )
