@@ -93,6 +93,18 @@ async def triggered_by(office: Office, headers: dict[str, str]) -> str:
     return key
 
 
+async def test_a_revision_that_was_never_seen_is_refused_and_asked_again(office: Office, dana: Person) -> None:
+    key = await to_approve(office.stack)
+    await dana.go(f"/desk/invoices/{key}/do/approve")
+    await dana.page.locator("input[name=revision]").evaluate("field => { field.value = '0123456789abcdef'; }")
+    await dana.page.get_by_role("button", name="Approve").click()
+    await dana.page.get_by_role("alert").get_by_text("is not the present one").wait_for()
+    assert (await office.stack.invoice(key))["decisions"] == []
+    await dana.page.get_by_role("button", name="Approve").click()
+    await dana.said("Approve: done.")
+    await office.stack.until(key, "sent")
+
+
 async def test_a_change_request_is_accepted_to_v2_and_its_approval_is_seen(office: Office, dana: Person) -> None:
     key = await change_requested(office.stack, line_items=PROPOSED, payment_terms="net_45")
     await dana.open(key)
