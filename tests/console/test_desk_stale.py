@@ -84,6 +84,19 @@ async def test_a_form_that_is_not_open_says_so_and_offers_no_button(edited: Brow
     assert (await edited.get(f"{FORM}/no-such-form")).status_code == 404
 
 
+async def test_a_second_person_is_asked_for_only_while_one_is_needed(edited: Browser) -> None:
+    words = "Approved by robin; a second person must approve as well."
+    for sequence, status in ((3, Status.AWAITING_APPROVAL), (4, Status.BILLED)):
+        record = InvoiceRecord(
+            key=KEY, sequence=sequence, status=status, total_minor=100_000, currency="USD", version=1,
+            revision=PRESENT, approved_by=("robin",),
+        )  # fmt: skip
+        async with edited.api.database.transaction() as session:
+            await invoices.save_record(session, record)
+        page = (await edited.get(f"/desk/invoices/{KEY}")).text
+        assert (words in page) is (status is Status.AWAITING_APPROVAL)
+
+
 def _bound_to(page: str) -> str:
     found = re.search(r'name="revision" value="([^"]*)"', page)
     assert found
