@@ -11,7 +11,7 @@ _SAID: Final = Decision.model_fields.keys() - {"at", "actor"}
 
 
 def of_invoice(book: Book, look: Look) -> None:
-    if not book.trail:
+    if not book.trail and not book.decisions:
         return
     entries = [TrailEntry.model_validate(row.model_dump(exclude={"key"})) for row in book.trail]
     wrong = broken(entries, genesis(book.key, book.registered.payload_hash))

@@ -45,5 +45,11 @@ async def test_every_outside_step_of_an_invoices_life_tells_what_it_asked_and_un
     ((system, method, status, step_key),) = _told(found["sync_fields"])
     assert (system, method, status, step_key.startswith(f"{key}:sync-")) == ("crm", "UPDATE", 200, True)
     assert not [secret for secret in _SECRETS if secret in raw]
-    token = str((await stack.invoice(key))["link"]).rpartition("/")[2]
+    invoice = await stack.invoice(key)
+    token = str(invoice["link"]).rpartition("/")[2]
     assert token not in raw
+    shown = [line["text"] for line in invoice["timeline"] if line["kind"] == "call"]
+    # Everything but the mail, which has a line of its own; the last step's rode on the record of the end.
+    assert len(shown) == sum(len(calls) for step, calls in found.items() if step != "send_mail")
+    assert [text for text in shown if text.startswith("post invoice: accounting answered 200")]
+    assert [text for text in shown if text.startswith("create draft: the invoicing API answered 201 to POST /api/")]

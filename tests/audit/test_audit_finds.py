@@ -81,6 +81,31 @@ def a_next_version_that_nobody_decided_on(books: Books) -> None:
     books.sql("DELETE FROM decisions WHERE key = ? AND action = 'approve'", books.keys["second_version"])
 
 
+@breaks("I3", "edited", r"its trail of \d+ entries is not whole: entry 1 \(approve by dana\) was changed")
+def a_trail_that_somebody_wrote_over(books: Books) -> None:
+    books.sql(
+        "UPDATE trail SET body = json_set(body, '$.note', 'as ordered') WHERE key = ? AND position = 1",
+        books.keys["edited"],
+    )
+
+
+@breaks("I3", "rejected", r"its trail of 0 entries does not hold reject by dana")
+def a_trail_that_was_thrown_away(books: Books) -> None:
+    books.sql("DELETE FROM trail WHERE key = ?", books.keys["rejected"])
+
+
+@breaks("I3", "edited", r"its trail has approve by dana in place \d+, and no decision on record says so")
+def a_decision_that_was_taken_off_the_record(books: Books) -> None:
+    books.sql("DELETE FROM decisions WHERE key = ? AND action = 'approve'", books.keys["edited"])
+
+
+@breaks("I3", "edited", r"by dana of 2 needed")
+def one_approval_where_two_were_needed(books: Books) -> None:
+    books.sql(
+        "UPDATE assessments SET body = json_set(body, '$.approvals_needed', 2) WHERE key = ?", books.keys["edited"]
+    )
+
+
 @breaks("I4", "automatic", r"was approved at \S+, the record says sent")
 def a_billed_invoice_set_back_to_sent(books: Books) -> None:
     books.sql("UPDATE invoices SET status = 'sent' WHERE key = ?", books.keys["automatic"])
@@ -257,6 +282,20 @@ def a_case_that_is_nobodys(books: Books) -> None:
 def a_case_whose_deadline_is_before_it_was_opened(books: Books) -> None:
     books.sql(
         "UPDATE cases SET status = 'open', deadline = '2020-01-01 00:00:00' WHERE key = ?", books.keys["declined"]
+    )
+
+
+@breaks("I9", "declined", r"remind_at 2100\S+ is after deadline")
+def a_case_whose_reminder_comes_after_its_deadline(books: Books) -> None:
+    books.sql("UPDATE cases SET remind_at = '2100-01-01 00:00:00' WHERE key = ?", books.keys["declined"])
+
+
+@breaks("I7", "edited", r"the content on record as revision \w+ is another")
+def a_content_on_record_that_was_written_over(books: Books) -> None:
+    books.sql(
+        "UPDATE contents SET commercial = json_set(commercial, '$.payment_terms', 'net_90')"
+        " WHERE key = ? AND commercial IS NOT NULL",
+        books.keys["edited"],
     )
 
 

@@ -104,10 +104,12 @@ def _trail_of(book: Book) -> list[str]:
     return [one.evidence for one in _looked(book) if one.subject == _KEY]
 
 
-def test_a_decision_that_the_trail_does_not_hold_is_found() -> None:
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_decision_that_the_trail_does_not_hold_is_found(kept: int) -> None:
+    """Also where the whole trail is gone."""
     book = _book(_yes("dana"), _yes("mia", 2))
-    del book.trail[1]
-    (words,) = _trail_of(book)
+    del book.trail[kept:]
+    *_, words = _trail_of(book)
     assert "does not hold approve by mia at 2026-11-02T11:00:00+00:00" in words
 
 
