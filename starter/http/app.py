@@ -21,7 +21,7 @@ from starter.http.auth import SCHEME
 from starter.http.limits import BodyLimit
 from starter.http.metrics import Metrics, Timed
 from starter.http.parts import Parts
-from starter.http.routes import customers, health, invoices, policy, queues, triggers, vendor_webhooks, webhooks
+from starter.http.routes import customers, health, invoices, policy, queues, triggers, usage, vendor_webhooks, webhooks
 from starter.intake import Door, Verifier
 from starter.vendors.build import build_vendors
 
@@ -41,7 +41,8 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     engine = Engine(client_factory)
     door = Door(database)
     http = build_client()
-    vendors = build_vendors(settings, load_motions(settings), database, http)
+    motions = load_motions(settings)
+    vendors = build_vendors(settings, motions, database, http)
     dispatcher = Dispatcher(
         database, engine, settings.task_queue, watcher=metrics, door_is_late=lambda: door.is_late, vendors=vendors
     )
@@ -54,13 +55,14 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         engine=engine,
         deciding=Deciding(database, engine),
         policy=load_policy(settings),
+        motions=motions,
         dispatcher=dispatcher,
         verifier=verifier,
         door=door,
         metrics=metrics,
         vendors=vendors,
     )
-    for module in (webhooks, vendor_webhooks, triggers, invoices, queues, customers, policy, health):
+    for module in (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health):
         app.include_router(module.router)
     _add_desk(app)
     problems.install(app)

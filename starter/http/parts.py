@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from billing.motions_file import MotionsFile
 from billing.policy import Policy
 from records.session import Database
 from settings import Settings
@@ -25,6 +26,7 @@ class Parts:
     engine: Engine
     deciding: Deciding
     policy: Policy
+    motions: MotionsFile
     dispatcher: Dispatcher
     verifier: Verifier
     door: Door

@@ -20,6 +20,10 @@ OPEN = {"/healthz", "/readyz", "/metrics", "/webhooks/jupiter", *(f"/webhooks/{s
 GUARDED = [
     ("PUT", "/customers/acme"),
     ("GET", "/customers/acme"),
+    ("PUT", "/subscriptions/sub_1"),
+    ("GET", "/subscriptions/sub_1"),
+    ("GET", "/subscriptions"),
+    ("POST", "/usage/events"),
     ("POST", "/triggers/milestone"),
     ("POST", "/triggers/project"),
     ("POST", "/triggers/quote"),
