@@ -62,11 +62,12 @@ class Parts:
     policy: Policy
     carry: Carry = Carry.CUSTOMER
     send_by_api: bool = False
+    public_url: str = ""
 
     def activities(self) -> list[Callable[..., Any]]:
         records = RecordActivities(self.database, self.policy)
         invoicing = InvoicingActivities(self.invoicing, self.database, carry=self.carry, send_by_api=self.send_by_api)
-        mail = MailActivities(self.mailer, self.database, send_by_api=self.send_by_api)
+        mail = MailActivities(self.mailer, self.database, send_by_api=self.send_by_api, public_url=self.public_url)
         crm = CrmActivities(self.crm, self.database)
         accounting = AccountingActivities(self.accounting, self.database)
         reconcile = ReconcileActivities(self.invoicing, self.database)
@@ -136,6 +137,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
             policy=load_policy(settings),
             carry=Carry(settings.carry_po),
             send_by_api=settings.delivery == "api",
+            public_url=settings.public_url,
         )
 
 

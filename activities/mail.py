@@ -1,11 +1,17 @@
 """The mails: the link, the one follow-up, and what our own people are told. At most once per (invoice, version, kind).
 
+A mail to our people says why it came, about how much, until when in their own zone and what can be done; it links to a
+page that asks to confirm, so that nothing is decided by opening it. What a recipient wrote stands in it as quoted text.
+
 The row is claimed before the mail leaves and marked after. A worker that dies in between sends it again under the same
 Message-ID, which mail systems and the embedded sink see as one.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from temporalio import activity
@@ -32,29 +38,37 @@ _TEMPLATES.filters.update(untrusted.FILTERS)
 
 @dataclass(frozen=True)
 class _Kind:
-    """`template` without its ending; `subject` may use {name} and {total}."""
+    """`template` without its ending; `subject` may use {key} and {total}. `lead` says why the mail came."""
 
     template: str
     subject: str
+    lead: str = ""
 
 
 _FOLLOW_UP: Final = "follow_up"
 _KINDS: Final = {
     "link": _Kind("link", "Your invoice over {total}"),
     _FOLLOW_UP: _Kind("follow_up", "Did you get our invoice over {total}?"),
-    "reminder": _Kind("decision", "Reminder: {key} waits for your decision"),
-    "escalation": _Kind("decision", "Escalation: {key} still waits for a decision"),
-    "case": _Kind("decision", "Change requested: {key}"),
+    "approval": _Kind("approval", "To decide: {key} over {total}", "An invoice waits for your decision."),
+    "delegated": _Kind("approval", "To decide: {key} over {total}", "{actor} asks you to decide in his place."),
+    "reminder": _Kind("approval", "Reminder: {key} waits for your decision", "An invoice still waits for you."),
+    "escalation": _Kind("approval", "Escalation: {key} still waits for a decision", "Nobody has decided so far."),
+    "expiry": _Kind("approval", "Not decided in time: {key}", "Its time is over, nobody decided, and it waits on."),
+    "case": _Kind("case", "Change requested: {key}", "The recipient asks for a change. It is yours to answer."),
+    "case_reminder": _Kind("case", "Reminder: change request on {key}", "Half of the time to answer is over."),
+    "case_warning": _Kind("case", "Due soon: change request on {key}", "A change request must be answered soon."),
+    "case_breach": _Kind("case", "Overdue: change request on {key}", "{actor} has not answered in time."),
 }
 
 
 class MailActivities:
-    """`send_by_api`: the invoicing API mails the link itself, so we do not."""
+    """`send_by_api`: the invoicing API mails the link itself, so we do not. `public_url` is where our desk is found."""
 
-    def __init__(self, mailer: Mailer, database: Database, *, send_by_api: bool) -> None:
+    def __init__(self, mailer: Mailer, database: Database, *, send_by_api: bool, public_url: str) -> None:
         self._mailer = mailer
         self._database = database
         self._send_by_api = send_by_api
+        self._public_url = public_url.rstrip("/")
 
     @activity.defn(name=signatures.SEND_MAIL.name)
     async def send_mail(self, request: signatures.SendMail) -> signatures.Nothing:
@@ -67,7 +81,7 @@ class MailActivities:
         async with self._database.transaction() as session:
             if not await mails.claim(session, request.key, request.version, request.kind, mail.step_key, mail.to):
                 return signatures.Nothing()
-        await self._mailer.send(_render(request, mail, customer_name))
+        await self._mailer.send(self._rendered(request, mail, customer_name))
         async with self._database.transaction() as session:
             await mails.mark_sent(session, request.key, request.version, request.kind)
         return signatures.Nothing()
@@ -86,23 +100,27 @@ class MailActivities:
         key = step_key(request.key, f"mail-{request.kind}", request.version)
         return Mail(to=request.to or customer.email, subject="", text="", html="", step_key=key), customer.name
 
+    def _rendered(self, request: signatures.SendMail, mail: Mail, customer_name: str) -> Mail:
+        kind = _KINDS[request.kind.partition(":")[0]]
+        total = Money(minor=request.total_minor, currency=request.currency)
+        values: dict[str, Any] = {
+            **request.model_dump(exclude={"record", "kind", "until"}),
+            "name": customer_name,
+            "total": str(total),
+            "lead": kind.lead.format(actor=untrusted.one_line(request.actor, 200)),
+            "until": _local(request.until, request.zone),
+            "actions": [action.replace("_", " ") for action in request.actions],
+            "page": f"{self._public_url}/desk/invoices/{quote(request.key, safe='')}",
+        }
+        return Mail(
+            to=mail.to,
+            subject=kind.subject.format(total=total, key=request.key),
+            text=_TEMPLATES.get_template(f"{kind.template}.txt").render(values),
+            html=_TEMPLATES.get_template(f"{kind.template}.html").render(values),
+            step_key=mail.step_key,
+        )
 
-def _render(request: signatures.SendMail, mail: Mail, customer_name: str) -> Mail:
-    kind = _KINDS[request.kind.partition(":")[0]]
-    total = Money(minor=request.total_minor, currency=request.currency)
-    values: dict[str, Any] = {
-        "name": customer_name,
-        "total": str(total),
-        "link": request.link,
-        "due_date": request.due_date,
-        "version": request.version,
-        "key": request.key,
-        "words": request.words,
-    }
-    return Mail(
-        to=mail.to,
-        subject=kind.subject.format(total=total, key=request.key),
-        text=_TEMPLATES.get_template(f"{kind.template}.txt").render(values),
-        html=_TEMPLATES.get_template(f"{kind.template}.html").render(values),
-        step_key=mail.step_key,
-    )
+
+def _local(at: datetime | None, zone: str) -> str:
+    """In the addressee's zone, with its name: a time without one is read as one's own."""
+    return f"{at.astimezone(ZoneInfo(zone)):%A, %d %B %Y, %H:%M %Z}" if at else ""

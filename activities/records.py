@@ -63,7 +63,11 @@ class RecordActivities:
             live=await self._live(),
             approved_by=request.approved_by,
         )
-        return signatures.Verdict(refusal=refusal, approvals_needed=self._policy.approvals_needed(total))
+        return signatures.Verdict(
+            refusal=refusal,
+            approvals_needed=self._policy.approvals_needed(total),
+            mail=self._policy.mail_of(request.actor),
+        )
 
     @activity.defn(name=signatures.PUT_TO.name)
     async def put_to(self, request: signatures.PutTo) -> signatures.Placed:

@@ -86,10 +86,14 @@ class Authorize(Request):
 
 
 class Verdict(BaseModel):
-    """An empty refusal: go on. `approvals_needed` different people must approve this total: one, or two (four eyes)."""
+    """An empty refusal: go on. `approvals_needed` different people must approve this total: one, or two (four eyes).
+
+    `mail` is the actor's address, empty where the policy names none.
+    """
 
     refusal: str = ""
     approvals_needed: int = 1
+    mail: str = ""
 
 
 class PutTo(Request):
@@ -139,7 +143,12 @@ class DeclineChange(Request):
 
 
 class SendMail(Request):
-    """`kind` is `link` or `follow_up` to the recipient, `reminder`, `escalation` or `case` to our own people."""
+    """`kind` is `link` or `follow_up` to the recipient; activities/mail.py lists those to our own people (`to`).
+
+    A kind of which there is more than one per version names what tells them apart, after a colon. `until` (aware UTC)
+    is when it must be decided, shown in `zone`; `reasons` are ours, `message` is somebody's own words: the
+    recipient's, or those of `actor`, who caused the mail.
+    """
 
     kind: str
     version: int
@@ -149,7 +158,14 @@ class SendMail(Request):
     link: str | None = None
     due_date: date | None = None
     to: str = ""
-    words: str = ""
+    until: datetime | None = None
+    zone: str = "UTC"
+    reasons: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    message: str = ""
+    actor: str = ""
+    case_id: str = ""
+    then: str = ""
 
 
 class GivenField(BaseModel):

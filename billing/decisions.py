@@ -2,10 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from billing.intent import Patch
+from billing.untrusted import storable
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(storable)]
+Words = Annotated[str, Field(max_length=4000), AfterValidator(storable)]
 
 
 class Action(StrEnum):
@@ -22,6 +27,20 @@ class Action(StrEnum):
     DECLINE_CHANGE = "decline_change_request"
 
 
+EXAMPLES: Final = {
+    Action.APPROVE: '{"approver": "NAME", "note": "", "revision": null, "patch": null}',
+    Action.REJECT: '{"approver": "NAME", "reason": "WHY", "revision": null}',
+    Action.DELEGATE: '{"actor": "NAME", "to": "WHO DECIDES", "note": ""}',
+    Action.TAKE_CHANGE: '{"actor": "NAME", "case_id": "ID", "note": ""}',
+    Action.ACCEPT_CHANGE: '{"actor": "NAME", "case_id": "ID", "note": "", "patch": null, "parts": null}',
+    Action.DECLINE_CHANGE: '{"actor": "NAME", "case_id": "ID", "note": "ANSWER TO THE RECIPIENT"}',
+    Action.CANCEL: '{"actor": "NAME", "reason": "WHY"}',
+    Action.RETRY: '{"actor": "NAME", "reason": "", "patch": null}',
+    Action.ABANDON: '{"actor": "NAME", "reason": "WHY"}',
+}
+"""What each signal takes; shown in the Temporal UI."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -29,65 +48,83 @@ class _Frozen(BaseModel):
 class Approve(_Frozen):
     """Signal `approve`. No revision means the present one, for people in the Temporal UI."""
 
-    approver: str
-    note: str = ""
-    revision: str | None = None
+    approver: Name
+    note: Words = ""
+    revision: Name | None = None
     patch: Patch | None = None
 
 
 class Reject(_Frozen):
     """Signal `reject`; a reason is required."""
 
-    approver: str
-    reason: str
-    revision: str | None = None
+    approver: Name
+    reason: Words
+    revision: Name | None = None
 
 
 class Decide(_Frozen):
     """Update `decide`: approve or reject, bound to the revision that was seen."""
 
     action: Action
-    approver: str
-    revision: str
-    note: str = ""
+    approver: Name
+    revision: Name
+    note: Words = ""
     patch: Patch | None = None
 
 
 class Delegate(_Frozen):
     """Update and signal `delegate`: another approver is to decide, in the place of whoever it was put to."""
 
-    actor: str
-    to: str
-    note: str = ""
+    actor: Name
+    to: Name
+    note: Words = ""
 
 
 class DecideChange(_Frozen):
-    """Update and signal `decide_change_request`: take the case, accept it or decline it with an answer.
+    """Update `decide_change_request`: take the case, accept it or decline it with an answer.
 
     To accept with a `patch` is to make the next version of it; without one it is made of what the recipient proposed,
     or of the proposed `parts` alone (`billing/proposals.py` names them).
     """
 
     action: Action
-    case_id: str
-    actor: str
-    note: str = ""
+    case_id: Name
+    actor: Name
+    note: Words = ""
     patch: Patch | None = None
-    parts: tuple[str, ...] | None = None
+    parts: tuple[Name, ...] | None = None
+
+
+class AnswerCase(_Frozen):
+    """Signals `take_change_request`, `accept_change_request` and `decline_change_request`."""
+
+    actor: Name
+    case_id: Name
+    note: Words = ""
+    patch: Patch | None = None
+    parts: tuple[Name, ...] | None = None
 
 
 class Cancel(_Frozen):
     """Update and signal `cancel`: a draft is discarded, an issued invoice voided."""
 
-    actor: str
-    reason: str
+    actor: Name
+    reason: Words
+
+
+class Repair(_Frozen):
+    """Signals `retry`, with an edit if need be, and `abandon`."""
+
+    actor: Name
+    reason: Words = ""
+    patch: Patch | None = None
 
 
 class Retry(_Frozen):
-    """Update and signal `retry`: resume a parked invoice, with an edit, or give it up with `abandon`."""
+    """Update `retry`: resume a parked invoice, with an edit, or give it up with `abandon`."""
 
-    actor: str
-    reason: str = ""
+    actor: Name
+    reason: Words = ""
     patch: Patch | None = None
     abandon: bool = False
 

@@ -51,7 +51,8 @@ def _triggered(intent: Intent, registered_at: datetime) -> EntryView:
 
 
 def _mailed(mail: RowMapping) -> EntryView:
-    text = f"{mail['kind'].replace('_', ' ')} of V{mail['version']} mailed to {mail['addressee']}"
+    kind = mail["kind"].partition(":")[0].replace("_", " ")
+    text = f"{kind} of V{mail['version']} mailed to {mail['addressee']}"
     return EntryView(at=mail["sent_at"], kind="mail", actor=US, text=text)
 
 

@@ -1,23 +1,29 @@
-"""A person must decide before this revision is issued: the wait, its reminders, and what the answer does."""
+"""A person must decide before this revision is issued: the wait, and what the answers do.
 
-from datetime import datetime
+Over the second limit two different people must say yes to the same revision. An edit makes another revision, so it
+begins the count anew, with the editor's own yes.
+"""
 
 from temporalio import workflow
 
 from activities import signatures as step
-from billing.decisions import Action, Decide
-from billing.errors import BadInput, Forbidden, NotPossible, StaleRevision
+from billing.decisions import Action, Decide, Delegate
+from billing.errors import BillhookError, Forbidden, NotPossible, StaleRevision
 from billing.intent import Intent
 from billing.record import Status
-from workflows.alarm import Alarm
+from workflows.approval_clock import ApprovalClock
+from workflows.case_clock import CaseClock
+from workflows.cases import open_cases, resolve
 from workflows.inbox import Asked, Inbox
 from workflows.requests import Requests
-from workflows.state import InvoiceState
+from workflows.state import InvoiceState, OpenApproval
 from workflows.steps import Edited, Steps, Stopped
+
+_EXPIRED = "nobody decided in time"
 
 
 class Approval:
-    """One wait for a decision on the present revision."""
+    """One wait for decisions on the present revision."""
 
     def __init__(self, intent: Intent, state: InvoiceState, inbox: Inbox, steps: Steps) -> None:
         self._intent = intent
@@ -25,157 +31,183 @@ class Approval:
         self._inbox = inbox
         self._steps = steps
         self._requests = Requests(intent, state)
-        self._done_alarms: set[str] = set()
+        self._clock = ApprovalClock(state, steps, self._requests, self._is_answered, self._show)
+        self._cases = CaseClock(state, steps, self._requests, self._is_answered)
+        self._outcome = ""
 
     async def wait(self) -> None:
         """Until the revision is cleared. Raises Stopped when rejected, expired or cancelled, Edited when it changed."""
-        self._steps.become(Status.AWAITING_APPROVAL, self._waiting_words())
-        alarm = self._next_alarm()
         try:
+            await self._until_cleared()
+        except (Edited, Stopped):
+            self._refuse_rest()
+            raise
+        self._refuse_rest()
+
+    async def _until_cleared(self) -> None:
+        self._put()
+        self._show()
+        self._clock.set()
+        try:
+            await self._clock.tell()
             while not self._state.is_cleared:
-                await self._steps.tell()
-                await self._wait_for_news(alarm)
                 self._steps.check_stop()
-                self._check_overtaken()
-                if alarm.rang:
-                    await self._ring()
-                    alarm = self._next_alarm()
-                elif self._inbox.decisions:
-                    await self._read(self._inbox.decisions[0])
-                    self._inbox.decisions.pop(0)
+                await self._check_overtaken()
+                await self._read_one()
+                await self._steps.tell()
+                if not self._state.is_cleared:
+                    await workflow.wait_condition(self._has_news)
         finally:
-            alarm.stop()
+            self._clock.stop()
+            self._cases.stop()
+
+    def _put(self) -> None:
+        """To whom the policy says; a wait that was broken off goes on as it stood."""
+        state = self._state
+        if state.assessment and (state.approval is None or state.approval.revision != state.revision):
+            state.approval = OpenApproval.of(state.revision, state.assessment)
+
+    def _show(self) -> None:
+        self._steps.become(Status.AWAITING_APPROVAL, self._waiting_words())
 
     def _waiting_words(self) -> str:
-        reasons = self._state.assessment.reasons if self._state.assessment else ()
-        return " ".join(["Waits for a person to approve.", *(reason.text for reason in reasons)])
+        state, put = self._state, self._state.approval
+        whom = put.assignee if put and put.assignee else "a person"
+        given = " and ".join(state.approved_by)
+        words = f"{given} approved; waits for {whom} to approve as well." if given else f"Waits for {whom} to approve."
+        until = f" Until {put.expire_at:%Y-%m-%d %H:%M} UTC." if put and put.expire_at else ""
+        reasons = state.assessment.reasons if state.assessment else ()
+        return " ".join([words + until, *(reason.text for reason in reasons)])
 
-    async def _wait_for_news(self, alarm: Alarm) -> None:
+    def _is_answered(self) -> bool:
         inbox = self._inbox
-        await workflow.wait_condition(
-            lambda: bool(
-                inbox.decisions or inbox.cancels or alarm.rang or (inbox.events and self._state.issued_version)
-            )
-        )
+        events = inbox.events and self._state.issued_version
+        return bool(inbox.decisions or inbox.delegations or inbox.cancels or events)
 
-    def _check_overtaken(self) -> None:
+    def _has_news(self) -> bool:
+        return self._is_answered() or self._clock.rang or self._cases.rang or self._steps.has_news
+
+    async def _read_one(self) -> None:
+        """Answers first: what somebody decided in the same moment needs no reminder."""
+        inbox = self._inbox
+        if inbox.decisions:
+            await self._decide(inbox.decisions.pop(0))
+        elif inbox.delegations:
+            await self._delegate(inbox.delegations.pop(0))
+        elif self._clock.rang:
+            if await self._clock.ring():
+                await self._expire()
+        else:
+            await self._cases.ring()
+
+    async def _check_overtaken(self) -> None:
         """The recipient may approve the issued version while its successor still waits for us: then that one stands."""
         if not self._state.issued_version:
             return
         self._state.hear(self._inbox.events)
         self._inbox.events.clear()
         life = self._state.life()
+        self._state.note_fates(life, workflow.now())
+        open_cases(life, self._state, self._steps)
+        self._cases.set()
         if life.voided_at:
             raise Stopped("invoicing API", "voided there", at_api=True)
         if life.approved_at:
             words = f"V{self._state.issued_version} was approved before V{self._state.version} was issued, and stands"
             self._steps.note("overtaken", "recipient", words)
-            self._back_to_issued()
+            self._state.back_to_issued()
             raise Edited
 
-    def _back_to_issued(self) -> None:
-        self._state.version = self._state.issued_version
-        self._state.commercial = self._state.issued_commercial or self._state.commercial
-        self._state.answering_case = None
-
-    async def _read(self, asked: Asked[Decide]) -> None:
-        wish = asked.wish
+    async def _decide(self, asked: Asked[Decide]) -> None:
+        wish, state = asked.wish, self._state
         try:
-            meant = self._state.commercial.patched(wish.patch)
-        except BadInput as error:
-            asked.refusal = error
+            meant = state.commercial.patched(wish.patch)
+            given = state.approved_by if meant == state.commercial else ()
+            verdict = await self._steps.authorize(wish.action, wish.approver, meant, given)
+            if wish.revision != state.revision:
+                raise StaleRevision(wish.revision, state.revision)
+        except BillhookError as refusal:
+            self._steps.refuse(asked, refusal)
             return
-        verdict = await self._steps.ask(
-            step.AUTHORIZE,
-            step.Authorize(
-                key=self._state.key,
-                actor=wish.approver,
-                commercial=meant,
-                triggered_by=self._intent.source.triggered_by,
-                action=wish.action,
-            ),
-        )
-        if verdict.refusal:
-            asked.refusal = Forbidden(verdict.refusal)
-        elif wish.revision != self._state.revision:
-            asked.refusal = StaleRevision(wish.revision, self._state.revision)
-        elif wish.action is Action.APPROVE:
-            self._approve(asked)
-        elif not wish.note.strip():
-            asked.refusal = BadInput("note", "a rejection needs a reason")
-        else:
+        if wish.action is Action.REJECT:
             await self._reject(asked)
-        if asked.refusal is not None:
-            self._steps.note("refused", wish.approver, f"{wish.action.value} refused: {asked.refusal.detail}")
-            # A signal has no answer; whoever sent it from the Temporal UI reads it here.
-            last = f"Last answer refused: {asked.refusal.detail}."
-            self._steps.become(Status.AWAITING_APPROVAL, f"{self._waiting_words()} {last}")
+        else:
+            await self._approve(asked, verdict.approvals_needed)
 
-    def _approve(self, asked: Asked[Decide]) -> None:
-        self._state.edit(asked.wish.patch)
-        edited = asked.wish.revision != self._state.revision
-        self._state.approved_revision = self._state.revision
-        self._steps.decided(Action.APPROVE, asked.wish.approver, asked.wish.revision, asked.wish.note, asked.channel)
-        self._steps.become(Status.DRAFTING if edited else Status.ISSUING)
-        asked.answer = self._steps.answer()
+    async def _approve(self, asked: Asked[Decide], needed: int) -> None:
+        state, wish = self._state, asked.wish
+        edited = state.edit(wish.patch, workflow.now(), wish.approver)
+        if not edited and state.assessment:
+            # What the policy said when it began to wait holds, also where another worker reads a laxer one.
+            needed = max(needed, state.assessment.approvals_needed)
+        state.approved_by = (*state.approved_by, wish.approver)
+        lacks = len(state.approved_by) < needed
+        words = [f"the edit made revision {state.revision}"] if edited else []
+        words += ["a second person must approve"] if lacks else []
+        self._steps.decided(asked, wish.revision, wish.note, then="; ".join(words))
+        if not lacks:
+            state.approved_revision, self._outcome = state.revision, f"approved by {wish.approver}"
+        if edited or not lacks:
+            self._steps.become(Status.DRAFTING if edited else Status.ISSUING)
+        asked.answer = self._steps.answer("; ".join(words))
         if edited:
-            self._inbox.decisions.pop(0)
             raise Edited
+        if lacks:
+            await self._clock.second_wanted()
 
     async def _reject(self, asked: Asked[Decide]) -> None:
         wish = asked.wish
-        self._steps.decided(Action.REJECT, wish.approver, wish.revision, wish.note, asked.channel)
+        self._steps.decided(asked, wish.revision, wish.note)
         ends = not self._state.issued_version
         asked.answer = self._steps.answer().model_copy(update={"status": Status.REJECTED.value} if ends else {})
-        self._inbox.decisions.pop(0)
-        self._inbox.decisions, rest = [], self._inbox.decisions
-        for late in rest:
-            late.refusal = NotPossible(late.wish.action.value, "already rejected")
-        if self._state.issued_version:
-            await self._decline_next_version(wish.note)
+        self._outcome = f"rejected by {wish.approver}"
+        if not ends:
+            await self._decline_next_version(wish.note, wish.approver)
             raise Edited
         raise Stopped(wish.approver, wish.note, status=Status.REJECTED)
 
-    async def _decline_next_version(self, words: str) -> None:
+    async def _delegate(self, asked: Asked[Delegate]) -> None:
+        wish, state = asked.wish, self._state
+        put_to = step.PutTo(
+            key=state.key,
+            actor=wish.actor,
+            to=wish.to,
+            commercial=state.commercial,
+            triggered_by=self._intent.source.triggered_by,
+            at=workflow.now(),
+        )
+        placed = await self._steps.ask(step.PUT_TO, put_to)
+        if placed.refusal:
+            self._steps.refuse(asked, Forbidden(placed.refusal))
+            return
+        self._steps.decided(asked, state.revision, wish.note, then=f"put to {placed.assignee}", to=placed.assignee)
+        asked.answer = self._steps.answer(f"put to {placed.assignee}")
+        await self._clock.delegated(asked, placed)
+
+    async def _expire(self) -> None:
+        self._outcome = "expired"
+        if self._state.issued_version:
+            await self._decline_next_version(_EXPIRED, "policy")
+            raise Edited
+        raise Stopped("policy", _EXPIRED, status=Status.REJECTED)
+
+    async def _decline_next_version(self, words: str, by: str) -> None:
         """Our own approver refused the next version: the recipient's wish is declined, the issued version stands."""
         case = self._state.cases[self._state.answering_case or ""]
         await self._steps.take(step.DECLINE_CHANGE, lambda: self._requests.decline(case.id, words))
-        self._state.cases[case.id] = case.model_copy(update={"status": "declined", "answer": words})
-        self._back_to_issued()
+        resolve(self._state, case.id, "declined", workflow.now(), by, words)
+        self._state.back_to_issued()
 
-    def _times(self) -> list[tuple[datetime, str]]:
-        assessment = self._state.assessment
-        if assessment is None:
-            return []
-        named = [
-            (assessment.remind_at, "reminder"),
-            (assessment.escalate_at, "escalation"),
-            (assessment.expire_at, "expiry"),
-        ]
-        return sorted((at, name) for at, name in named if at is not None and name not in self._done_alarms)
+    def _refuse_rest(self) -> None:
+        """Whoever was a moment later than the one that ended the wait."""
+        waiting: list[Asked[Decide] | Asked[Delegate]] = [*self._inbox.decisions, *self._inbox.delegations]
+        self._inbox.decisions.clear()
+        self._inbox.delegations.clear()
+        for asked in waiting:
+            self._steps.refuse(asked, self._too_late(asked))
 
-    def _next_alarm(self) -> Alarm:
-        times = self._times()
-        return Alarm(times[0][0], f"approval {times[0][1]}") if times else Alarm(None, "")
-
-    async def _ring(self) -> None:
-        _, name = self._times()[0]
-        self._done_alarms.add(name)
-        if name == "expiry" and self._state.issued_version:
-            await self._decline_next_version("nobody decided in time")
-            raise Edited
-        if name == "expiry":
-            raise Stopped("policy", "nobody decided in time", status=Status.REJECTED)
-        self._steps.note(name, "billhook", f"{name}: still waits for a decision")
-        to = self._whom(name)
-        if "@" in to:
-            inbox = self._inbox
-            await self._steps.offer(
-                step.SEND_MAIL, lambda: self._requests.mail(name, to), lambda: bool(inbox.decisions or inbox.events)
-            )
-
-    def _whom(self, name: str) -> str:
-        assessment = self._state.assessment
-        if assessment is None:
-            return ""
-        return (assessment.escalate_to if name == "escalation" else "") or assessment.assignee
+    def _too_late(self, asked: Asked[Decide] | Asked[Delegate]) -> BillhookError:
+        state, wish = self._state, asked.wish
+        if isinstance(wish, Decide) and wish.revision != state.revision:
+            return StaleRevision(wish.revision, state.revision)
+        return NotPossible(asked.action.value, f"{self._outcome} already" if self._outcome else state.status.value)

@@ -1,8 +1,12 @@
-"""The cases of one invoice: opened by the fold, closed with the invoice at the latest."""
+"""The cases of one invoice: opened by the fold, answered by a person, closed with the invoice at the latest."""
 
-from billing.cases import case_words, open_case
+from datetime import datetime
+
+from billing.cases import case_words, open_case, resolved, responded
+from billing.decisions import DecideChange
 from billing.lifecycle import Lifecycle
 from billing.proposals import is_in_part
+from workflows.inbox import Asked
 from workflows.state import InvoiceState
 from workflows.steps import Steps
 
@@ -20,24 +24,44 @@ def open_cases(life: Lifecycle, state: InvoiceState, steps: Steps) -> None:
             state.cases[case_id] = case
             steps.note("case", "billhook", case_words(case))
         elif case.opened_at != known.opened_at:
-            state.cases[case_id] = case.model_copy(update={"status": known.status, "answer": known.answer})
-            state.sequence += 1
+            times = {name: getattr(case, name) for name in ("opened_at", "remind_at", "warn_at", "deadline")}
+            state.cases[case_id] = known.model_copy(update=times)
+            state.news.changed()
 
 
-def close_cases(state: InvoiceState, version: int) -> None:
+def respond(state: InvoiceState, case_id: str, at: datetime) -> None:
+    """One of us acted on it; how soon that was counts once."""
+    state.cases[case_id] = responded(state.cases[case_id], at)
+    state.news.changed()
+
+
+def take(state: InvoiceState, asked: Asked[DecideChange], at: datetime) -> None:
+    """Who takes a case owns it from now on, and is told of its times."""
+    respond(state, asked.wish.case_id, at)
+    case = state.cases[asked.wish.case_id]
+    state.cases[case.id] = case.model_copy(update={"owner": asked.actor})
+    state.case_mails[case.id] = asked.mail
+
+
+def resolve(state: InvoiceState, case_id: str, status: str, at: datetime, by: str, answer: str = "") -> None:  # noqa: PLR0917 - a case's end
+    state.cases[case_id] = resolved(state.cases[case_id], status, at, by, answer)
+    state.news.changed()
+
+
+def close_cases(state: InvoiceState, version: int, at: datetime) -> None:
     """Version `version` stands at the API: it answers the request that it was made for, and ends those before it."""
     for case in state.open_cases:
         if case.id == state.answering_case:
             before = state.issued_commercial or state.commercial
             in_part = is_in_part(before, case.proposed, state.commercial)
-            state.cases[case.id] = case.model_copy(update={"status": "accepted", "in_part": in_part})
+            state.cases[case.id] = case.model_copy(update={"in_part": in_part})
+            resolve(state, case.id, "accepted", at, state.answered_by)
         elif case.version < version:
-            state.cases[case.id] = case.model_copy(update={"status": "superseded"})
+            resolve(state, case.id, "superseded", at, state.answered_by)
     state.answering_case = None
 
 
-def withdraw_cases(state: InvoiceState) -> None:
+def withdraw_cases(state: InvoiceState, at: datetime, by: str) -> None:
     """The invoice has ended: nobody has to answer any more."""
     for case in state.open_cases:
-        state.cases[case.id] = case.model_copy(update={"status": "withdrawn"})
-        state.sequence += 1
+        resolve(state, case.id, "withdrawn", at, by)

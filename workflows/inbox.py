@@ -1,16 +1,18 @@
 """What has reached a workflow and was not read yet. Handlers only append; the main loop alone reads and acts."""
 
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from billing.decisions import Answer, Cancel, Decide, DecideChange, Retry
+from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Retry
 from billing.errors import BillhookError
 from billing.events import InvoiceEvent
 
 T = TypeVar("T")
+BY_SIGNAL: Final = "temporal"
+BY_UPDATE: Final = "api"
 
 
 def as_failure(error: BillhookError) -> ApplicationError:
@@ -21,12 +23,17 @@ def as_failure(error: BillhookError) -> ApplicationError:
 
 @dataclass
 class Asked(Generic[T]):
-    """One human's wish and, later, what came of it. `channel` says which way it came."""
+    """One human's wish and, later, what came of it. `channel` says which way it came, `mail` is its actor's address,
+    `sent` what was sent where that could not be read."""
 
+    action: Action
+    actor: str
     wish: T
     channel: str
     answer: Answer | None = None
     refusal: BillhookError | None = None
+    mail: str = ""
+    sent: dict[str, str] = field(default_factory=dict)
 
     async def wait(self) -> Answer:
         """The main loop's answer. Raises the refusal as the caller's update failure; the workflow goes on."""
@@ -44,33 +51,25 @@ class Inbox:
 
     events: list[InvoiceEvent] = field(default_factory=list)
     decisions: list[Asked[Decide]] = field(default_factory=list)
+    delegations: list[Asked[Delegate]] = field(default_factory=list)
     case_decisions: list[Asked[DecideChange]] = field(default_factory=list)
     retries: list[Asked[Retry]] = field(default_factory=list)
     cancels: list[Asked[Cancel]] = field(default_factory=list)
 
-    def ask_decision(self, wish: Decide, channel: str) -> Asked[Decide]:
-        asked = Asked(wish, channel)
-        self.decisions.append(asked)
-        return asked
+    def put(self, asked: Asked[Any]) -> None:
+        """Where the main loop will find it."""
+        lists: dict[type, list[Any]] = {
+            Decide: self.decisions,
+            Delegate: self.delegations,
+            DecideChange: self.case_decisions,
+            Retry: self.retries,
+            Cancel: self.cancels,
+        }
+        lists[type(asked.wish)].append(asked)
 
-    def ask_case(self, wish: DecideChange) -> Asked[DecideChange]:
-        asked = Asked(wish, "api")
-        self.case_decisions.append(asked)
-        return asked
-
-    def ask_retry(self, wish: Retry) -> Asked[Retry]:
-        asked = Asked(wish, "api")
-        self.retries.append(asked)
-        return asked
-
-    def ask_cancel(self, wish: Cancel) -> Asked[Cancel]:
-        asked = Asked(wish, "api")
-        self.cancels.append(asked)
-        return asked
-
-    def refuse_rest(self, refusal: BillhookError) -> None:
-        """Answers whoever still waits when the invoice has ended."""
-        waiting: list[Asked[Any]] = [*self.decisions, *self.case_decisions, *self.retries, *self.cancels]
-        for asked in waiting:
-            if asked.answer is None and asked.refusal is None:
-                asked.refusal = refusal
+    def waiting(self) -> list[Asked[Any]]:
+        """Whoever was not answered yet."""
+        everybody: list[Asked[Any]] = [
+            *self.decisions, *self.delegations, *self.case_decisions, *self.retries, *self.cancels,
+        ]  # fmt: skip
+        return [asked for asked in everybody if asked.answer is None and asked.refusal is None]

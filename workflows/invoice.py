@@ -12,17 +12,16 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities import signatures as step
     from billing import told
-    from billing.actions import available_actions
-    from billing.decisions import Action, Answer, Approve, Cancel, Decide, DecideChange, Reject, Retry
-    from billing.errors import BadInput, BillhookError, NotPossible, StaleRevision
+    from billing.decisions import Action
+    from billing.errors import NotPossible
     from billing.events import InvoiceEvent
     from billing.late import late_words
-    from billing.proposals import accepted
     from billing.record import InvoiceRecord, Status
     from workflows.amendments import Amendments
     from workflows.approval import Approval
     from workflows.cases import close_cases, open_cases, withdraw_cases
-    from workflows.inbox import Inbox, as_failure
+    from workflows.inbox import Inbox
+    from workflows.people import People
     from workflows.recipient import RecipientWatch
     from workflows.requests import Requests
     from workflows.state import InvoiceStart, InvoiceState
@@ -30,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 @workflow.defn
-class InvoiceWorkflow:
+class InvoiceWorkflow(People):
     """Workflow id = key. Ends billed, rejected or cancelled; never fails because an outside system did."""
 
     @workflow.init
@@ -38,7 +37,7 @@ class InvoiceWorkflow:
         self._intent = start.intent
         self._state = start.state or InvoiceState.of(start.intent, workflow.now())
         self._inbox = Inbox()
-        self._steps = Steps(self._state, self._inbox)
+        self._steps = Steps(self._state, self._inbox, start.intent.source.triggered_by)
         self._requests = Requests(self._intent, self._state)
         self._amendments = Amendments(self._state, self._steps, self._requests)
 
@@ -96,9 +95,8 @@ class InvoiceWorkflow:
             issued = await self._steps.take(step.ISSUE, self._requests.issue)
         else:
             issued = await self._steps.take(step.REVISE, self._requests.revise)
-            close_cases(state, issued.version)
-        state.issued_version = state.version = issued.version
-        state.issued_commercial = state.commercial
+            close_cases(state, issued.version, workflow.now())
+        state.was_issued(issued.version, workflow.now())
         state.link, state.due_date = issued.link, issued.due_date
         self._steps.note("issued", "billhook", told.issued(issued.version, state.commercial.total))
         self._steps.become(Status.SENT, "Waits for the recipient to look at it.")
@@ -140,9 +138,13 @@ class InvoiceWorkflow:
         if done.refused:
             self._steps.note("refused", "billhook", f"cannot cancel: {done.text}")
             for asked in self._inbox.cancels:
-                asked.refusal = NotPossible("cancel", done.text)
+                self._steps.refuse(asked, NotPossible("cancel", done.text))
             self._inbox.cancels.clear()
             return False
+        for asked in self._inbox.cancels:
+            if asked.action is Action.CANCEL:
+                self._steps.decided(asked, self._state.revision, asked.wish.reason)
+        withdraw_cases(self._state, workflow.now(), stop.actor)
         self._steps.become(stop.status)
         return True
 
@@ -155,13 +157,18 @@ class InvoiceWorkflow:
         """Answers whoever still waits, reads what came in late, records the end."""
         for asked in self._inbox.cancels:
             asked.answer = self._steps.answer()
-        self._inbox.refuse_rest(NotPossible("act", self._state.status.value))
         await self._read_late()
-        while self._state.told < self._state.sequence or self._inbox.events:
+        while self._is_unfinished():
+            for asked in self._inbox.waiting():
+                self._steps.refuse(asked, NotPossible(asked.action.value, self._state.status.value))
             await self._steps.tell()
             await self._read_late()
-        await workflow.wait_condition(workflow.all_handlers_finished)
+            await workflow.wait_condition(workflow.all_handlers_finished)
         return self._state.record()
+
+    def _is_unfinished(self) -> bool:
+        inbox = self._inbox
+        return bool(self._steps.has_news or inbox.events or inbox.waiting() or not workflow.all_handlers_finished())
 
     async def _read_late(self) -> None:
         """What comes after the end changes no status; what a recipient gave before it still reaches the CRM."""
@@ -169,9 +176,9 @@ class InvoiceWorkflow:
             self._steps.note("late", "billhook", late_words(event, self._state.status))
         self._inbox.events.clear()
         life = self._state.life()
-        self._state.note_fates(life)
+        self._state.note_fates(life, workflow.now())
         open_cases(life, self._state, self._steps)
-        withdraw_cases(self._state)
+        withdraw_cases(self._state, life.approved_at or workflow.now(), "recipient" if life.approved_at else "billhook")
         if self._state.issued_version:
             await self._amendments.settle(life)
 
@@ -197,101 +204,6 @@ class InvoiceWorkflow:
     def voided(self, event: InvoiceEvent) -> None:
         self._inbox.events.append(event)
 
-    # Decisions from the Temporal UI.
-
-    @workflow.signal(description='Approve the invoice: {"approver": "NAME", "note": "", "revision": null}')
-    def approve(self, wish: Approve) -> None:
-        decide = Decide(
-            action=Action.APPROVE,
-            approver=wish.approver,
-            revision=wish.revision or self._state.revision,
-            note=wish.note,
-            patch=wish.patch,
-        )
-        self._inbox.ask_decision(decide, "temporal")
-
-    @workflow.signal(description='Reject the invoice: {"approver": "NAME", "reason": "WHY", "revision": null}')
-    def reject(self, wish: Reject) -> None:
-        decide = Decide(
-            action=Action.REJECT,
-            approver=wish.approver,
-            revision=wish.revision or self._state.revision,
-            note=wish.reason,
-        )
-        self._inbox.ask_decision(decide, "temporal")
-
-    # The same decisions as updates, for callers that want an answer.
-
-    @workflow.update(description="Approve or reject the revision that you saw")
-    async def decide(self, wish: Decide) -> Answer:
-        return await self._inbox.ask_decision(wish, "api").wait()
-
-    @decide.validator
-    def _can_decide(self, wish: Decide) -> None:
-        self._check(wish.action)
-        if wish.action not in {Action.APPROVE, Action.REJECT}:
-            raise as_failure(BadInput("action", f"{wish.action.value} is no decision", "send approve or reject"))
-        if wish.revision != self._state.revision:
-            raise as_failure(StaleRevision(wish.revision, self._state.revision))
-        if wish.action is Action.REJECT and not wish.note.strip():
-            raise as_failure(BadInput("note", "a rejection needs a reason", "say why, for the trail"))
-        if self._inbox.decisions:
-            raise as_failure(NotPossible(wish.action.value, "being decided by somebody else this moment"))
-        self._check_patch(wish)
-
-    @workflow.update(description="Accept a change request with the edit that answers it, or decline it with words")
-    async def decide_change_request(self, wish: DecideChange) -> Answer:
-        return await self._inbox.ask_case(wish).wait()
-
-    @decide_change_request.validator
-    def _can_decide_change(self, wish: DecideChange) -> None:
-        self._check(wish.action)
-        if self._inbox.case_decisions:
-            raise as_failure(NotPossible(wish.action.value, "being decided by somebody else this moment"))
-        if wish.case_id not in {case.id for case in self._state.open_cases}:
-            raise as_failure(BadInput("id", f"no open change request {wish.case_id!r}", "see `billhook cases list`"))
-        if wish.action is Action.DECLINE_CHANGE and not wish.note.strip():
-            raise as_failure(BadInput("note", "a declined change needs an answer", "say why; the recipient reads it"))
-        if wish.action is Action.ACCEPT_CHANGE:
-            self._check_acceptance(wish)
-
-    @workflow.update(description="Cancel: a draft is discarded, an issued invoice is voided")
-    async def cancel(self, wish: Cancel) -> Answer:
-        return await self._inbox.ask_cancel(wish).wait()
-
-    @cancel.validator
-    def _can_cancel(self, wish: Cancel) -> None:
-        self._check(Action.CANCEL)
-        if not wish.reason.strip():
-            raise as_failure(BadInput("reason", "a cancel needs a reason", "say why, for the trail"))
-
-    @workflow.update(description="Take the failed step again, with an edit if need be; or abandon the invoice")
-    async def retry(self, wish: Retry) -> Answer:
-        return await self._inbox.ask_retry(wish).wait()
-
-    @retry.validator
-    def _can_retry(self, wish: Retry) -> None:
-        self._check(Action.ABANDON if wish.abandon else Action.RETRY)
-
     @workflow.query(description="The present state, as our records will hold it")
     def snapshot(self) -> InvoiceRecord:
         return self._state.record()
-
-    def _check(self, action: Action) -> None:
-        open_now = available_actions(self._state.status, approved=self._state.approved_at is not None)
-        if action not in open_now:
-            words = ", ".join(open_now) or "nothing"
-            raise as_failure(NotPossible(action.value, self._state.status.value, words))
-
-    def _check_patch(self, wish: Decide) -> None:
-        try:
-            self._state.commercial.patched(wish.patch)
-        except BillhookError as error:
-            raise as_failure(error) from error
-
-    def _check_acceptance(self, wish: DecideChange) -> None:
-        present, proposed = self._state.commercial, self._state.cases[wish.case_id].proposed
-        try:
-            present.patched(accepted(present, proposed, wish.patch, wish.parts))
-        except BillhookError as error:
-            raise as_failure(error) from error

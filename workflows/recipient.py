@@ -1,5 +1,7 @@
 """Living on the recipient's events: weeks of waiting for a view, an amendment, a change request or the approval."""
 
+from typing import Any
+
 from temporalio import workflow
 
 from activities import signatures as step
@@ -11,7 +13,8 @@ from billing.proposals import accepted
 from billing.record import Status
 from workflows.alarm import Alarm
 from workflows.amendments import Amendments
-from workflows.cases import open_cases, withdraw_cases
+from workflows.case_clock import CaseClock
+from workflows.cases import open_cases, resolve, respond, take, withdraw_cases
 from workflows.inbox import Asked, Inbox
 from workflows.requests import Requests
 from workflows.state import InvoiceStart, InvoiceState
@@ -36,7 +39,7 @@ class RecipientWatch:
         self._requests = Requests(intent, state)
         self._amendments = Amendments(state, steps, self._requests)
         self._follow_up = Alarm(None, "")
-        self._case_alarms: dict[str, Alarm] = {}
+        self._cases = CaseClock(state, steps, self._requests, self._is_answered)
 
     async def until_approved(self) -> None:
         """Returns when the current version is approved. Raises Stopped (cancelled, voided) or Edited (next version)."""
@@ -45,7 +48,7 @@ class RecipientWatch:
             while not self._state.approved_at:
                 await self._read_events()
                 if self._state.approved_at:
-                    return
+                    break
                 await self._answer_cases()
                 await self._ring()
                 await self._steps.tell()
@@ -54,19 +57,22 @@ class RecipientWatch:
                 self._steps.check_stop()
         finally:
             self._stop_alarms()
+        self._refuse_rest("approved by the recipient")
+
+    def _is_answered(self) -> bool:
+        return bool(self._inbox.events or self._inbox.case_decisions or self._inbox.cancels)
 
     def _has_news(self) -> bool:
-        inbox = self._inbox
-        alarms = self._follow_up.rang or any(alarm.rang for alarm in self._case_alarms.values())
-        return bool(inbox.events or inbox.case_decisions or inbox.cancels or alarms)
+        return self._is_answered() or self._follow_up.rang or self._cases.rang or self._steps.has_news
 
     async def _read_events(self) -> None:
         """The whole inbox at once: the fold puts it in order."""
         self._state.hear(self._inbox.events)
         self._inbox.events.clear()
         life = self._state.life()
-        self._state.note_fates(life)
-        self._open_cases(life)
+        self._state.note_fates(life, workflow.now())
+        open_cases(life, self._state, self._steps)
+        self._cases.set()
         if life.voided_at:
             raise Stopped("invoicing API", "voided there", at_api=True)
         self._become(life)
@@ -76,7 +82,7 @@ class RecipientWatch:
         status = Status.CHANGE_REQUESTED if self._state.open_cases and not life.approved_at else life.status
         self._state.approved_at = life.approved_at
         if life.approved_at:
-            withdraw_cases(self._state)
+            withdraw_cases(self._state, life.approved_at, "recipient")
         if status is not Status.SENT:
             self._follow_up.stop()
         self._steps.become(status, self._waiting_words(status))
@@ -88,100 +94,85 @@ class RecipientWatch:
             words += f" Case {first.id}: owner {first.owner}, until {first.deadline:%Y-%m-%d %H:%M} UTC."
         return words
 
-    def _open_cases(self, life: Lifecycle) -> None:
-        open_cases(life, self._state, self._steps)
-        for case in self._state.open_cases:
-            alarm = self._case_alarms.get(case.id)
-            if alarm is not None and alarm.at is not None and alarm.at > max(case.deadline, workflow.now()):
-                alarm.stop()
-                alarm = None
-            if alarm is None:
-                self._case_alarms[case.id] = Alarm(case.deadline, "change request deadline")
-
     async def _answer_cases(self) -> None:
         while self._inbox.case_decisions:
             # Taken off the list only when answered: whoever still stands there is answered at the end.
             asked = self._inbox.case_decisions[0]
             if asked.wish.case_id not in {case.id for case in self._state.open_cases}:
-                asked.refusal = NotPossible(asked.wish.action.value, "past this change request")
-            elif asked.wish.action is Action.TAKE_CHANGE:
-                self._take(asked)
-            elif asked.wish.action is Action.ACCEPT_CHANGE:
+                self._steps.refuse(asked, NotPossible(asked.action.value, "past this change request"))
+            elif asked.action is Action.ACCEPT_CHANGE:
                 self._accept(asked)
-            else:
+            elif asked.action is Action.DECLINE_CHANGE:
                 await self._decline(asked)
+            else:
+                self._take(asked)
             self._inbox.case_decisions.pop(0)
             if self._state.answering_case:
+                self._refuse_rest(f"making V{self._state.version} for another change request")
                 raise Edited
 
+    def _refuse_rest(self, state: str) -> None:
+        """Whoever was a moment later than the one whose answer changed it all."""
+        waiting, self._inbox.case_decisions = self._inbox.case_decisions, []
+        for asked in waiting:
+            self._steps.refuse(asked, NotPossible(asked.action.value, state))
+
     def _take(self, asked: Asked[DecideChange]) -> None:
-        """Whoever takes it owns it; that somebody works on it is the first response."""
-        wish, case = asked.wish, self._state.cases[asked.wish.case_id]
-        taken = {"owner": wish.actor, "first_response_at": case.first_response_at or workflow.now()}
-        self._state.cases[case.id] = case.model_copy(update=taken)
-        self._steps.decided(wish.action, wish.actor, self._state.revision, wish.note, asked.channel)
+        take(self._state, asked, workflow.now())
+        self._keep(asked)
         self._become(self._state.life())
-        asked.answer = self._steps.answer()
+        asked.answer = self._steps.answer(f"case {asked.wish.case_id} is {asked.actor}'s")
 
     def _accept(self, asked: Asked[DecideChange]) -> None:
         """Makes the next version's content; it is assessed, decided and issued like the first."""
-        seen, wish = self._state.revision, asked.wish
-        proposed = self._state.cases[wish.case_id].proposed
+        state, wish, seen = self._state, asked.wish, self._state.revision
         try:
-            patch = accepted(self._state.commercial, proposed, wish.patch, wish.parts)
-            self._state.commercial = self._state.commercial.patched(patch)
-        except BadInput as error:
-            asked.refusal = error
+            patch = accepted(state.commercial, state.cases[wish.case_id].proposed, wish.patch, wish.parts)
+            state.begin_next_version(patch, wish.case_id, workflow.now(), asked.actor)
+        except BadInput as refusal:
+            self._steps.refuse(asked, refusal)
             return
-        self._state.version = self._state.issued_version + 1
-        self._state.answering_case = asked.wish.case_id
-        self._steps.decided(asked.wish.action, asked.wish.actor, seen, asked.wish.note, asked.channel)
-        asked.answer = self._steps.answer()
+        respond(state, wish.case_id, workflow.now())
+        made = f"V{state.version} over {state.commercial.total}"
+        self._keep(asked, seen, then=f"makes {made}", accepted=patch.model_dump(mode="json", exclude_defaults=True))
+        self._steps.become(Status.DRAFTING, f"{made} is being assessed.")
+        asked.answer = self._steps.answer(f"makes {made}")
 
     async def _decline(self, asked: Asked[DecideChange]) -> None:
         wish = asked.wish
+        respond(self._state, wish.case_id, workflow.now())
         await self._steps.take(step.DECLINE_CHANGE, lambda: self._requests.decline(wish.case_id, wish.note))
-        case = self._state.cases[wish.case_id]
-        self._state.cases[case.id] = case.model_copy(update={"status": "declined", "answer": wish.note})
-        self._steps.decided(wish.action, wish.actor, self._state.revision, wish.note, asked.channel)
+        resolve(self._state, wish.case_id, "declined", workflow.now(), asked.actor, wish.note)
+        self._keep(asked)
         self._become(self._state.life())
         asked.answer = self._steps.answer()
+
+    def _keep(self, asked: Asked[DecideChange], seen: str = "", then: str = "", **more: Any) -> None:
+        seen = seen or self._state.revision
+        self._steps.decided(asked, seen, asked.wish.note, then=then, case_id=asked.wish.case_id, **more)
 
     def _set_alarms(self) -> None:
         if self._state.followed_up_version < self._state.issued_version and self._state.life().status is Status.SENT:
             self._follow_up = Alarm(self._state.follow_up_at, "follow-up if not viewed")
-        now = workflow.now()
-        for case in self._state.open_cases:
-            self._case_alarms[case.id] = Alarm(
-                case.deadline if case.deadline > now else None, "change request deadline"
-            )
+        self._cases.set()
 
     def _stop_alarms(self) -> None:
-        for alarm in [self._follow_up, *self._case_alarms.values()]:
-            alarm.stop()
+        self._follow_up.stop()
+        self._cases.stop()
 
     async def _ring(self) -> None:
         if self._follow_up.rang:
             self._follow_up.stop()
             await self._mail_follow_up()
-        for case_id, alarm in self._case_alarms.items():
-            if alarm.rang:
-                alarm.stop()
-                if self._state.cases[case_id].status == "open":
-                    self._steps.note("breach", "billhook", f"case {case_id} passed its deadline")
+        await self._cases.ring()
 
     async def _mail_follow_up(self) -> None:
         """Asks once per version whether the link arrived."""
-        inbox = self._inbox
-        await self._steps.offer(
-            step.SEND_MAIL,
-            lambda: self._requests.mail("follow_up"),
-            lambda: bool(inbox.events or inbox.case_decisions),
-        )
+        await self._steps.offer(step.SEND_MAIL, lambda: self._requests.mail("follow_up"), self._is_answered)
         self._state.followed_up_version = self._state.issued_version
 
     def _continue_as_new_if_long(self) -> None:
         inbox = self._inbox
-        waiting = inbox.events or inbox.case_decisions or inbox.cancels or inbox.retries
+        waiting = inbox.events or inbox.waiting()
         if workflow.info().is_continue_as_new_suggested() and not waiting and workflow.all_handlers_finished():
             workflow.continue_as_new(InvoiceStart(intent=self._intent, state=self._state))

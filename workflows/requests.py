@@ -1,9 +1,14 @@
 """What each step is asked, built from the present state at the moment that it is taken."""
 
+import hashlib
 from datetime import datetime
+from typing import Any
 
 from activities import signatures as step
+from billing.actions import available_actions
+from billing.assessment import Expiry
 from billing.intent import Intent
+from billing.record import CaseRecord
 from workflows.state import InvoiceState
 
 
@@ -62,20 +67,64 @@ class Requests:
             key=self._state.key, external_id=self._external_id, change_request_id=case_id, message=message
         )
 
-    def mail(self, kind: str, to: str = "") -> step.SendMail:
-        """`to` empty: the recipient, about the issued version; else one of our people, about the present one."""
+    def mail(self, kind: str) -> step.SendMail:
+        """To the recipient, about the issued version."""
+        return self._mail(kind, self._state.issued_version)
+
+    def approval_mail(self, kind: str, to: str, *, actor: str, message: str) -> step.SendMail:
+        """To one of our people, about the present revision that waits for a decision."""
+        put, assessment = self._state.approval, self._state.assessment
+        until = put.expire_at if put and "expiry" not in put.rung else None
+        return self._mail(
+            kind,
+            self._state.version,
+            to=to,
+            until=until,
+            zone=put.calendar.zone if put else "UTC",
+            reasons=tuple(reason.text for reason in assessment.reasons) if assessment else (),
+            actions=self._actions(),
+            message=message,
+            actor=actor,
+            then=self._at_expiry() if until else "",
+        )
+
+    def case_mail(self, kind: str, to: str, case: CaseRecord) -> step.SendMail:
+        """To one of our people, about a change request. Its words are the recipient's."""
+        assessment = self._state.assessment
+        return self._mail(
+            f"{kind}:{_short(case.id)}:{_short(case.owner)}",
+            case.version,
+            to=to,
+            until=case.deadline,
+            zone=assessment.case_calendar.zone if assessment else "UTC",
+            actions=self._actions(),
+            message=case.message,
+            actor=case.owner,
+            case_id=case.id,
+        )
+
+    def _at_expiry(self) -> str:
+        put, issued = self._state.approval, self._state.issued_version
+        if put and put.expiry is Expiry.KEEP:
+            return "it is escalated and waits on"
+        return f"the change is declined and V{issued} stands" if issued else "the draft is discarded"
+
+    def _actions(self) -> tuple[str, ...]:
+        state = self._state
+        return tuple(available_actions(state.status, approved=state.approved_at is not None))
+
+    def _mail(self, kind: str, version: int, **more: Any) -> step.SendMail:
         total = self._state.commercial.total
         return step.SendMail(
             key=self._state.key,
             kind=kind,
-            version=self._state.version if to else self._state.issued_version,
+            version=version,
             customer_id=self._intent.customer_id,
             total_minor=total.minor,
             currency=total.currency,
             link=self._state.link,
             due_date=self._state.due_date,
-            to=to,
-            words=self._state.waiting_for,
+            **more,
         )
 
     def sync(self, fields: dict[str, step.GivenField], digest: str) -> step.SyncFields:
@@ -124,3 +173,11 @@ class Requests:
     @property
     def _external_id(self) -> str:
         return self._state.external_id or ""
+
+
+def _short(name: str) -> str:
+    """`name`, or its hash where it is the API's to choose and long: it must fit into a mail's kind."""
+    return name if len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest()[:_LONGEST]
+
+
+_LONGEST = 60

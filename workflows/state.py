@@ -8,12 +8,45 @@ from pydantic import BaseModel, ConfigDict
 
 from activities.signatures import GivenField
 from billing.actions import available_actions
-from billing.assessment import Assessment
-from billing.decisions import Decision
-from billing.events import InvoiceEvent
+from billing.assessment import Assessment, Expiry
+from billing.deadlines import Calendar
+from billing.events import EventType, InvoiceEvent
 from billing.intent import Commercial, Intent, Patch
 from billing.lifecycle import Lifecycle, fold
-from billing.record import CaseRecord, Entry, EventFate, InvoiceRecord, Status
+from billing.record import CaseRecord, Content, EventFate, Fate, InvoiceRecord, Status
+from billing.trail import genesis
+from workflows.news import News
+
+
+class OpenApproval(BaseModel):
+    """Whom a revision is put to and by when; `rung` names what was done of it, so that it is done once.
+
+    `assignee` may be empty: anyone who may approve. Times are aware UTC; None: the policy sets none.
+    """
+
+    revision: str
+    assignee: str = ""
+    assignee_mail: str = ""
+    calendar: Calendar = Calendar()
+    remind_at: datetime | None = None
+    escalate_at: datetime | None = None
+    expire_at: datetime | None = None
+    expiry: Expiry = Expiry.DISCARD
+    delegations: int = 0
+    rung: list[str] = []
+
+    @classmethod
+    def of(cls, revision: str, assessment: Assessment) -> "OpenApproval":
+        return cls(
+            revision=revision,
+            assignee=assessment.assignee,
+            assignee_mail=assessment.assignee_mail,
+            calendar=assessment.assignee_calendar,
+            remind_at=assessment.remind_at,
+            escalate_at=assessment.escalate_at,
+            expire_at=assessment.expire_at,
+            expiry=assessment.expiry,
+        )
 
 
 class InvoiceState(BaseModel):
@@ -22,9 +55,12 @@ class InvoiceState(BaseModel):
     key: str
     commercial: Commercial
     began_at: datetime
+    began_by: str = ""
+    news: News
     status: Status = Status.DRAFTING
     waiting_for: str = ""
     failed_step: str | None = None
+    refusal: str = ""
 
     version: int = 1
     external_id: str | None = None
@@ -36,6 +72,8 @@ class InvoiceState(BaseModel):
 
     assessed_revision: str = ""
     assessment: Assessment | None = None
+    approval: OpenApproval | None = None
+    approved_by: tuple[str, ...] = ()
     approved_revision: str = ""
 
     issued_version: int = 0
@@ -44,24 +82,21 @@ class InvoiceState(BaseModel):
     follow_up_at: datetime | None = None
     followed_up_version: int = 0
     answering_case: str | None = None
+    answered_by: str = ""
 
     events: list[InvoiceEvent] = []
     synced: dict[str, str] = {}
     read_back: dict[str, Any] = {}
     cases: dict[str, CaseRecord] = {}
+    case_rung: dict[str, list[str]] = {}
+    case_mails: dict[str, str] = {}
     approved_at: datetime | None = None
-
-    told: int = 0
-    sequence: int = 1
-    entry_count: int = 0
-    entries: list[Entry] = []
-    decisions: list[Decision] = []
-    fates: list[EventFate] = []
-    known_fates: dict[str, EventFate] = {}
 
     @classmethod
     def of(cls, intent: Intent, now: datetime) -> "InvoiceState":
-        return cls(key=intent.key, commercial=intent.commercial, began_at=now)
+        news = News(head=genesis(intent.key, intent.payload_hash))
+        by = intent.source.triggered_by
+        return cls(key=intent.key, commercial=intent.commercial, began_at=now, began_by=by, news=news)
 
     @property
     def revision(self) -> str:
@@ -81,7 +116,7 @@ class InvoiceState(BaseModel):
 
     @property
     def is_cleared(self) -> bool:
-        """The present revision may be issued: by policy alone, or by a decision on exactly this revision."""
+        """The present revision may be issued: by policy alone, or by decisions on exactly this revision."""
         if self.approved_revision == self.revision:
             return True
         return self.assessed_revision == self.revision and self.assessment is not None and self.assessment.automatic
@@ -95,17 +130,50 @@ class InvoiceState(BaseModel):
         closed = frozenset(case.id for case in self.cases.values() if case.status in {"accepted", "declined"})
         return fold(self.events, version=self.issued_version, external_id=self.external_id or "", closed_cases=closed)
 
-    def edit(self, patch: Patch | None) -> None:
-        """A person's edit. A draft that the API already holds must then be patched. Raises BadInput."""
-        seen, self.commercial = self.revision, self.commercial.patched(patch)
-        if self.external_id is not None and self.revision != seen:
-            self.patched_revision = self.patched_revision or seen
+    def edit(self, patch: Patch | None, at: datetime, by: str) -> bool:
+        """A person's edit; whether it made a new revision. What the API already holds must then be patched.
 
-    def note(self, at: datetime, kind: str, actor: str, text: str) -> None:
-        """One line for the timeline."""
-        self.entry_count += 1
-        self.sequence += 1
-        self.entries.append(Entry(number=self.entry_count, at=at, kind=kind, actor=actor, text=text))
+        Raises BadInput.
+        """
+        seen = self.revision
+        if not self._becomes(self.commercial.patched(patch), self.version, at, by):
+            return False
+        if self.external_id is not None:
+            self.patched_revision = self.patched_revision or seen
+        return True
+
+    def begin_next_version(self, patch: Patch, case_id: str, at: datetime, by: str) -> None:
+        """What an accepted request makes of the content; it is assessed, decided and issued like the first.
+
+        Raises BadInput.
+        """
+        self._becomes(self.commercial.patched(patch), self.issued_version + 1, at, by)
+        self.answering_case, self.answered_by = case_id, by
+
+    def back_to_issued(self) -> None:
+        """The next version does not come to be: the one that the recipient has stands."""
+        self.version, self.commercial = self.issued_version, self.issued_commercial or self.commercial
+        self.answering_case, self.approved_by = None, ()
+
+    def _becomes(self, commercial: Commercial, version: int, at: datetime, by: str) -> bool:
+        """Other content wants everybody's yes anew."""
+        seen = self.revision
+        self.commercial, self.version = commercial, version
+        if self.revision == seen:
+            return False
+        self.approved_by = ()
+        self.news.holds(self._content(made_at=at, made_by=by, commercial=commercial))
+        return True
+
+    def was_issued(self, version: int, at: datetime) -> None:
+        """The API holds the present content as `version`. Its first content is the intent's and was told with it."""
+        self.issued_version = self.version = version
+        self.issued_commercial = self.commercial
+        self.news.holds(self._content(made_at=self.began_at, made_by=self.began_by, issued_at=at))
+
+    def _content(self, **values: Any) -> Content:
+        total = self.commercial.total.minor
+        return Content(revision=self.revision, version=self.version, total_minor=total, **values)
 
     def hear(self, events: Iterable[InvoiceEvent]) -> list[InvoiceEvent]:
         """Those that are not known yet; a line of the timeline for each, at the time at which it happened."""
@@ -113,23 +181,25 @@ class InvoiceState(BaseModel):
         new = list({event.id: event for event in events if event.id not in known}.values())
         for event in new:
             self.events.append(event)
-            self.note(event.created_at, "event", event.who, event.words)
+            self.news.note(event.created_at, "event", event.who, event.words)
         return new
 
-    def note_fates(self, life: Lifecycle) -> None:
-        """What became of each event, where that is new."""
-        for event_id, (fate, reason) in life.fates.items():
-            found = EventFate(event_id=event_id, fate=fate, reason=reason)
-            if self.known_fates.get(event_id) != found:
-                self.known_fates[event_id] = found
-                self.fates.append(found)
-                self.sequence += 1
+    def note_fates(self, life: Lifecycle, at: datetime) -> None:
+        """What became of each event, where that is new; an approval that counts for nothing is told in words."""
+        for event in self.events:
+            fate, reason = life.fates[event.id]
+            known = self.news.known_fates.get(event.id)
+            self.news.befell(EventFate(event_id=event.id, fate=fate, reason=reason))
+            ignored = fate is Fate.IGNORED and (known is None or known.fate is not fate)
+            if ignored and event.type == EventType.APPROVED:
+                self.news.note(at, "ignored", "billhook", f"{event.words} ignored: {reason}")
 
     def record(self) -> InvoiceRecord:
         """The present state, with whatever has not been told yet."""
+        put = self.approval if self.status is Status.AWAITING_APPROVAL else None
         return InvoiceRecord(
             key=self.key,
-            sequence=self.sequence,
+            sequence=self.news.sequence,
             status=self.status,
             total_minor=self.commercial.total.minor,
             currency=self.commercial.currency,
@@ -144,10 +214,11 @@ class InvoiceState(BaseModel):
             available_actions=tuple(available_actions(self.status, approved=self.approved_at is not None)),
             failed_step=self.failed_step,
             waiting_for=self.waiting_for,
+            assignee=put.assignee if put else "",
+            decide_by=put.expire_at if put else None,
+            approved_by=self.approved_by,
             cases=tuple(self.cases.values()),
-            entries=tuple(self.entries),
-            decisions=tuple(self.decisions),
-            fates=tuple(self.fates),
+            **self.news.untold(),
         )
 
     def given_fields(self) -> dict[str, GivenField]:
@@ -155,13 +226,6 @@ class InvoiceState(BaseModel):
         if not self.external_id:
             return {}
         return {name: GivenField(value=field.value, at=field.at) for name, field in self.life().fields.items()}
-
-    def mark_told(self, record: InvoiceRecord) -> None:
-        """Our records hold `record`: its news need not be told again."""
-        self.told = max(self.told, record.sequence)
-        self.entries = self.entries[len(record.entries) :]
-        self.decisions = self.decisions[len(record.decisions) :]
-        self.fates = self.fates[len(record.fates) :]
 
 
 class InvoiceStart(BaseModel):

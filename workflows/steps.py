@@ -5,18 +5,23 @@ step's name and the reason; a retry takes the same step again under the same ste
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.signatures import SAVE_RECORD, A, Q, Request, Signature
+from activities.signatures import AUTHORIZE, SAVE_RECORD, A, Authorize, Done, Q, Request, Signature, Verdict
 from billing.decisions import Action, Answer, Cancel, Decision, Retry
-from billing.errors import BadInput, NotPossible
+from billing.errors import BadInput, BillhookError, Forbidden, NotPossible
+from billing.intent import Commercial
 from billing.record import Status
+from billing.trail import decision_body
+from billing.untrusted import one_line
 from workflows import options, visibility
-from workflows.inbox import Asked, Inbox
+from workflows.inbox import BY_SIGNAL, Asked, Inbox
 from workflows.state import InvoiceState
+
+_LONGEST_REASON: Final = 1_000
 
 
 class Stopped(Exception):
@@ -37,9 +42,10 @@ class Edited(Exception):
 class Steps:
     """Takes steps for one invoice and keeps our records and the Temporal UI told."""
 
-    def __init__(self, state: InvoiceState, inbox: Inbox) -> None:
+    def __init__(self, state: InvoiceState, inbox: Inbox, triggered_by: str) -> None:
         self._state = state
         self._inbox = inbox
+        self._triggered_by = triggered_by
         self._shown: tuple[Any, ...] = ()
 
     async def take(self, signature: Signature[Q, A], build: Callable[[], Q], *, stoppable: bool = True) -> A:
@@ -64,24 +70,32 @@ class Steps:
         try:
             answer = await self._race(signature, request, stoppable=stoppable)
         except ActivityError:
-            self._state.mark_told(record)
+            self._state.news.mark_told(record)
             raise
-        self._state.mark_told(record)
+        self._state.news.mark_told(record)
+        if isinstance(answer, Done):
+            self._state.news.called(signature.name, answer.calls)
         return answer
 
     async def offer(self, signature: Signature[Q, A], build: Callable[[], Q], gives_way: Callable[[], bool]) -> bool:
         """A courtesy, such as a reminder: it never parks an invoice and gives way to news. Whether it was done."""
+        # Who is mailed may look at once: what happened is recorded by then.
+        await self.tell()
         handle = workflow.start_activity(
             signature.name, build(), result_type=signature.answers, summary=signature.words, **options.COURTESY
         )
         await workflow.wait_condition(lambda: handle.done() or bool(self._inbox.cancels) or gives_way())
-        if not handle.done():
+        gave_way = not handle.done()
+        if gave_way:
             handle.cancel()
         try:
-            await handle
+            answer = await handle
         except ActivityError as error:
-            self.note("mail", "billhook", f"could not {signature.words}: {words_of(error)}")
+            if not gave_way:
+                self.note("mail", "billhook", f"could not {signature.words}: {words_of(error)}")
             return False
+        if isinstance(answer, Done):
+            self._state.news.called(signature.name, answer.calls)
         return True
 
     async def ask(self, signature: Signature[Q, A], request: Q) -> A:
@@ -94,51 +108,93 @@ class Steps:
             summary=signature.words,
             **options.RECORDS,
         )
-        self._state.mark_told(record)
+        self._state.news.mark_told(record)
         return answer
+
+    async def authorize(
+        self, action: Action, actor: str, commercial: Commercial | None = None, approved_by: tuple[str, ...] = ()
+    ) -> Verdict:
+        """May he? Raises Forbidden. It carries no news, so that handlers may ask while a step is under way."""
+        wish = Authorize(
+            key=self._state.key,
+            actor=actor,
+            action=action,
+            commercial=commercial or self._state.commercial,
+            triggered_by=self._triggered_by,
+            approved_by=approved_by,
+        )
+        verdict: Verdict = await workflow.execute_local_activity(
+            AUTHORIZE.name, wish, result_type=AUTHORIZE.answers, summary=AUTHORIZE.words, **options.RECORDS
+        )
+        if verdict.refusal:
+            raise Forbidden(verdict.refusal)
+        return verdict
 
     async def tell(self) -> None:
         """Records what is new, if anything is, where no step follows to carry it."""
-        if self._state.told < self._state.sequence:
+        if self.has_news:
             await self.ask(SAVE_RECORD, Request(key=self._state.key))
+
+    @property
+    def has_news(self) -> bool:
+        return not self._state.news.is_told
 
     def become(self, status: Status, waiting_for: str = "") -> None:
         """A state change: our record, the details in words, and one upsert for a state that lasts."""
         if (status, waiting_for) == (self._state.status, self._state.waiting_for) and self._shown:
             return
+        if status is not self._state.status:
+            self._state.refusal = ""
         self._state.status, self._state.waiting_for = status, waiting_for
-        self._state.sequence += 1
+        self._state.news.changed()
         self.show()
 
     def show(self) -> None:
         record = self._state.record()
-        workflow.set_current_details(visibility.current_details(record))
+        workflow.set_current_details(visibility.current_details(record, self._state.refusal))
         shown = (record.status, record.total_minor, record.failed_step)
         if record.status in visibility.LASTING and shown != self._shown:
             workflow.upsert_search_attributes(visibility.updates(record))
             self._shown = shown
 
     def note(self, kind: str, actor: str, text: str) -> None:
-        self._state.note(workflow.now(), kind, actor, text)
+        self._state.news.note(workflow.now(), kind, actor, text)
 
-    def decided(self, action: Action, actor: str, seen: str, note: str, channel: str) -> None:
-        """Keeps a human's answer: what he saw, and what the content is now."""
-        self._state.decisions.append(
-            Decision(
-                at=workflow.now(),
-                action=action,
-                actor=actor,
-                revision=seen,
-                result_revision=self._state.revision,
-                note=note,
-                channel=channel,
-            )
+    def keep(self, kind: str, actor: str, **body: Any) -> None:
+        """One entry of the audit trail; `body` holds JSON values alone."""
+        self._state.news.append(workflow.now(), kind, actor, {"revision": self._state.revision, **body})
+
+    def decided(self, asked: Asked[Any], seen: str, note: str, *, then: str = "", **more: Any) -> None:
+        """Keeps a human's answer: what he saw, and what the content is now. `then` says in words what came of it."""
+        at, action = workflow.now(), asked.action
+        decision = Decision(
+            at=at,
+            action=action,
+            actor=asked.actor,
+            revision=seen,
+            result_revision=self._state.revision,
+            note=note,
+            channel=asked.channel,
         )
-        via = " (by signal)" if channel == "temporal" else ""
-        self.note("decision", actor, f"{action.value.replace('_', ' ')}{via}: {note}" if note else action.value + via)
+        self._state.news.decisions.append(decision)
+        self._state.news.append(at, action.value, asked.actor, {**decision_body(decision), **more, **_edit(asked)})
+        self._state.news.note(at, "decision", asked.actor, f"{_words(asked)}{_after(': ', note)}{_after('; ', then)}")
 
-    def answer(self) -> Answer:
-        return Answer(status=self._state.status.value, revision=self._state.revision)
+    def refuse(self, asked: Asked[Any], refusal: BillhookError) -> None:
+        """A signal has no answer: whoever sent it reads the reason in the timeline and in the Temporal UI."""
+        asked.refusal = refusal
+        seen = getattr(asked.wish, "revision", self._state.revision)
+        reason = one_line(refusal.detail, _LONGEST_REASON)
+        self.keep(
+            "refused", asked.actor, action=asked.action.value, channel=asked.channel, revision=seen, reason=reason,
+            note=getattr(asked.wish, "note", getattr(asked.wish, "reason", "")), **asked.sent, **_edit(asked),
+        )  # fmt: skip
+        self.note("refused", asked.actor, f"{_words(asked)} refused: {reason}")
+        self._state.refusal = f"{_words(asked)} refused: {reason}{_after('; ', refusal.next_step)}"
+        self.show()
+
+    def answer(self, note: str = "") -> Answer:
+        return Answer(status=self._state.status.value, revision=self._state.revision, note=note)
 
     def check_stop(self) -> None:
         """Raises Stopped if a person asked to cancel; called wherever the invoice rests."""
@@ -171,42 +227,52 @@ class Steps:
         self._state.failed_step = None
         self.become(before)
         retry.answer = self.answer()
+        late, self._inbox.retries = self._inbox.retries, []
+        for asked in late:
+            self.refuse(asked, NotPossible(asked.action.value, f"taken up again by {retry.actor} already"))
         if retry.wish.patch is not None:
             raise Edited
 
     async def _wait_for_retry(self, *, stoppable: bool) -> Asked[Retry]:
+        inbox = self._inbox
         while True:
-            await workflow.wait_condition(
-                lambda: bool(self._inbox.retries) or (stoppable and bool(self._inbox.cancels))
-            )
+            await workflow.wait_condition(lambda: bool(inbox.retries or self.has_news or (stoppable and inbox.cancels)))
             if stoppable:
                 self.check_stop()
-            asked = self._inbox.retries.pop(0)
-            if asked.wish.abandon and self._state.approved_at:
-                asked.answer = self.answer()
-                raise Stopped(asked.wish.actor, asked.wish.reason or "abandoned", at_api=True)
-            if not stoppable and (asked.wish.abandon or asked.wish.patch is not None):
-                asked.refusal = NotPossible("edit or abandon", "already being withdrawn", "retry")
-            elif asked.wish.abandon:
+            if not inbox.retries:
+                await self.tell()
+                continue
+            asked = inbox.retries.pop(0)
+            gives_up = asked.action is Action.ABANDON
+            changes = not self._state.approved_at if gives_up else asked.wish.patch is not None
+            if changes and not stoppable:
+                self.refuse(asked, NotPossible("edit or abandon", "already being withdrawn", "retry"))
+            elif gives_up:
                 self._abandon(asked)
             elif self._accepts(asked):
                 return asked
 
     def _abandon(self, asked: Asked[Retry]) -> None:
+        """What the recipient approved is closed unbilled; anything else is withdrawn at the API first."""
+        reason = asked.wish.reason or "abandoned"
+        self.decided(asked, self._state.revision, reason)
         asked.answer = self.answer()
-        self._inbox.ask_cancel(Cancel(actor=asked.wish.actor, reason=asked.wish.reason or "abandoned"))
+        if self._state.approved_at:
+            raise Stopped(asked.actor, reason, at_api=True)
+        self._inbox.put(Asked(Action.ABANDON, asked.actor, Cancel(actor=asked.actor, reason=reason), asked.channel))
 
     def _accepts(self, asked: Asked[Retry]) -> bool:
         seen = self._state.revision
         if asked.wish.patch is not None and self._state.is_issued:
-            asked.refusal = NotPossible("edit", "issued", "retry without an edit")
+            self.refuse(asked, NotPossible("edit", "issued", "retry without an edit"))
             return False
         try:
-            self._state.edit(asked.wish.patch)
+            edited = self._state.edit(asked.wish.patch, workflow.now(), asked.actor)
         except BadInput as error:
-            asked.refusal = error
+            self.refuse(asked, error)
             return False
-        self.decided(Action.RETRY, asked.wish.actor, seen, asked.wish.reason, asked.channel)
+        then = f"the edit made revision {self._state.revision}" if edited else ""
+        self.decided(asked, seen, asked.wish.reason, then=then)
         return True
 
 
@@ -214,3 +280,18 @@ def words_of(error: ActivityError) -> str:
     """The cause as the connector said it, without Temporal's wrapping."""
     cause = error.cause
     return cause.message if isinstance(cause, ApplicationError) else str(cause or error)
+
+
+def _words(asked: Asked[Any]) -> str:
+    via = " (by signal)" if asked.channel == BY_SIGNAL else ""
+    return asked.action.value.replace("_", " ") + via
+
+
+def _after(before: str, text: str) -> str:
+    return before + text if text else ""
+
+
+def _edit(asked: Asked[Any]) -> dict[str, Any]:
+    """The edit as it was sent, for the trail."""
+    patch = getattr(asked.wish, "patch", None)
+    return {} if patch is None else {"edit": patch.model_dump(mode="json", exclude_defaults=True)}

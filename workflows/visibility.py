@@ -10,8 +10,10 @@ from temporalio.common import (
     TypedSearchAttributes,
 )
 
+from billing.decisions import EXAMPLES, Action
 from billing.intent import Intent
 from billing.record import InvoiceRecord, Status
+from billing.untrusted import in_markdown
 
 STATUS: Final = SearchAttributeKey.for_keyword("BillhookStatus")
 CUSTOMER: Final = SearchAttributeKey.for_keyword("BillhookCustomer")
@@ -23,6 +25,8 @@ FAILED_STEP: Final = SearchAttributeKey.for_keyword("BillhookFailedStep")
 
 LASTING: Final = frozenset(Status) - {Status.DRAFTING, Status.ISSUING, Status.APPROVED}
 """States that an invoice rests in. The others last for one step and are not worth a billed upsert of their own."""
+
+_LONGEST_REFUSAL: Final = 2_000
 
 
 def at_start(intent: Intent) -> TypedSearchAttributes:
@@ -63,16 +67,21 @@ def details(intent: Intent) -> str:
     )
 
 
-def current_details(record: InvoiceRecord) -> str:
-    """What it is, what it waits for and why, and what a person can do from here."""
+def current_details(record: InvoiceRecord, refusal: str = "") -> str:
+    """What it is, what it waits for and why, what was refused last, and what a person can do from here."""
     words = [f"**{record.status.value}** V{record.version}, revision `{record.revision}`"]
     if record.waiting_for:
         words.append(record.waiting_for)
-    if record.status is Status.AWAITING_APPROVAL:
-        words.append(
-            'To decide from here, send the signal `approve` with `{"approver": "NAME"}` '
-            'or `reject` with `{"approver": "NAME", "reason": "WHY"}`.'
-        )
+    if refusal:
+        words.append(f"Refused last: {in_markdown(refusal, _LONGEST_REFUSAL)}")
+    words += [
+        f"Case {in_markdown(case.id)}: owner {in_markdown(case.owner)}, until {case.deadline:%Y-%m-%d %H:%M} UTC."
+        for case in record.cases
+        if case.status == "open"
+    ]
+    if record.available_actions:
+        signals = "\n".join(f"- `{name}` with `{EXAMPLES[Action(name)]}`" for name in record.available_actions)
+        words.append(f"To act from here, send a signal:\n\n{signals}")
     if record.link:
         words.append(f"Recipient's page: {record.link}")
     return "\n\n".join(words)

@@ -11,6 +11,7 @@ from temporalio.client import WorkflowUpdateStage
 from temporalio.testing import WorkflowEnvironment
 
 from billing.decisions import Action, DecideChange
+from records.tokens import Scope
 from tests.stack import Stack, assert_eventually
 
 A_DAY = timedelta(hours=25)
@@ -47,6 +48,7 @@ async def test_an_answer_to_a_change_request_that_was_given_with_a_dead_key_stan
     slow: Stack, skipping: WorkflowEnvironment
 ) -> None:
     await slow.customer()
+    await slow.token("dana", Scope.APPROVE)
     key = await slow.milestone()
     await slow.until(key, "sent")
     await slow.recipient(key, "change-request", message="Two thirds, please")

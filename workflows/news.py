@@ -1,0 +1,85 @@
+"""What our records were not told yet: numbered, so that telling it twice is telling it once.
+
+Each part rides on the next step's request and is dropped when that step was answered; until then it is kept, over a
+continue-as-new too. The audit trail's position and head live here: the workflow alone appends to it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from billing.decisions import Decision
+from billing.record import Call, CallEntry, Content, Entry, EventFate, InvoiceRecord
+from billing.trail import TrailEntry, chained
+
+
+class News(BaseModel):
+    """`sequence` grows with whatever changes; `told` is the last one that our records hold."""
+
+    sequence: int = 1
+    told: int = 0
+    entry_count: int = 0
+    entries: list[Entry] = []
+    decisions: list[Decision] = []
+    fates: list[EventFate] = []
+    known_fates: dict[str, EventFate] = {}
+    position: int = 0
+    head: str
+    trail: list[TrailEntry] = []
+    call_count: int = 0
+    calls: list[CallEntry] = []
+    contents: list[Content] = []
+
+    @property
+    def is_told(self) -> bool:
+        return self.told >= self.sequence
+
+    def changed(self) -> None:
+        """The state did, in a way that none of these parts says."""
+        self.sequence += 1
+
+    def note(self, at: datetime, kind: str, actor: str, text: str) -> None:
+        """One line for the timeline."""
+        self.entry_count += 1
+        self.sequence += 1
+        self.entries.append(Entry(number=self.entry_count, at=at, kind=kind, actor=actor, text=text))
+
+    def append(self, at: datetime, kind: str, actor: str, body: dict[str, Any]) -> None:
+        """One entry of the audit trail, chained to the one before it."""
+        self.position += 1
+        self.sequence += 1
+        self.trail.append(chained(self.position, at, kind, actor, body, self.head))
+        self.head = self.trail[-1].hash
+
+    def called(self, step: str, calls: Iterable[Call]) -> None:
+        """The outside calls that an answered step made. They ride along; nothing waits for them."""
+        for call in calls:
+            self.call_count += 1
+            self.calls.append(CallEntry(position=self.call_count, step=step, call=call))
+
+    def holds(self, content: Content) -> None:
+        """A revision came to be, or was issued."""
+        self.sequence += 1
+        self.contents.append(content)
+
+    def befell(self, fate: EventFate) -> None:
+        """What became of an event, where that is new."""
+        if self.known_fates.get(fate.event_id) != fate:
+            self.known_fates[fate.event_id] = fate
+            self.fates.append(fate)
+            self.sequence += 1
+
+    def untold(self) -> dict[str, Any]:
+        """The parts of a record that are news."""
+        return {name: tuple(getattr(self, name)) for name in _PARTS}
+
+    def mark_told(self, record: InvoiceRecord) -> None:
+        """Our records hold `record`: its news need not be told again."""
+        self.told = max(self.told, record.sequence)
+        for name in _PARTS:
+            del getattr(self, name)[: len(getattr(record, name))]
+
+
+_PARTS = ("entries", "decisions", "fates", "trail", "calls", "contents")

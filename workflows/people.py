@@ -1,0 +1,166 @@
+"""What people ask of an invoice's workflow: as signals for the Temporal UI, as updates for callers that want an answer.
+
+Both go the same way: the wish is checked against the present state, whoever asks is checked against the policy, and
+then it waits in the inbox for the main loop. A signal cannot be answered, so one that may not decide, or that nobody
+can read, is kept in the trail, shown with its reason, and has no effect. Approvals and delegations are authorized by
+the main loop, one after another: whether a second person has said yes depends on who was first.
+"""
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+
+from billing.decisions import EXAMPLES, Action, Answer, Cancel, Decide, DecideChange, Delegate, Retry
+from billing.errors import BillhookError
+from workflows import wishes
+from workflows.inbox import BY_SIGNAL, BY_UPDATE, Asked, Inbox, as_failure
+from workflows.state import InvoiceState
+from workflows.steps import Steps
+from workflows.wishes import Wish
+
+_P = TypeVar("_P", bound="People")
+_Signal = Callable[[_P, RawValue], Coroutine[Any, Any, None]]
+_AUTHORIZED_LATER: Final = (Decide, Delegate)
+_NOBODY: Final = "unknown"
+
+
+def _whatever_comes(handle: _Signal[_P]) -> _Signal[_P]:
+    """The SDK calls a handler with as many inputs as were sent, and a TypeError would stop the invoice."""
+
+    @functools.wraps(handle)
+    async def called(self: _P, *given: Any) -> None:
+        is_one = len(given) == 1 and isinstance(given[0], RawValue)
+        await handle(self, given[0] if is_one else RawValue(Payload()))
+
+    return called
+
+
+class People:
+    """The handlers; the workflow that they are part of has the state, the inbox and the steps."""
+
+    _state: InvoiceState
+    _inbox: Inbox
+    _steps: Steps
+
+    @workflow.signal(description=f"Approve the invoice: {EXAMPLES[Action.APPROVE]}")
+    @_whatever_comes
+    async def approve(self, wish: RawValue) -> None:
+        await self._hear(Action.APPROVE, wish)
+
+    @workflow.signal(description=f"Reject the invoice: {EXAMPLES[Action.REJECT]}")
+    @_whatever_comes
+    async def reject(self, wish: RawValue) -> None:
+        await self._hear(Action.REJECT, wish)
+
+    @workflow.signal(name="delegate", description=f"Let somebody else decide: {EXAMPLES[Action.DELEGATE]}")
+    @_whatever_comes
+    async def hear_delegate(self, wish: RawValue) -> None:
+        await self._hear(Action.DELEGATE, wish)
+
+    @workflow.signal(description=f"Become the owner of a change request: {EXAMPLES[Action.TAKE_CHANGE]}")
+    @_whatever_comes
+    async def take_change_request(self, wish: RawValue) -> None:
+        await self._hear(Action.TAKE_CHANGE, wish)
+
+    @workflow.signal(description=f"Accept a change request, as proposed or edited: {EXAMPLES[Action.ACCEPT_CHANGE]}")
+    @_whatever_comes
+    async def accept_change_request(self, wish: RawValue) -> None:
+        await self._hear(Action.ACCEPT_CHANGE, wish)
+
+    @workflow.signal(description=f"Decline a change request: {EXAMPLES[Action.DECLINE_CHANGE]}")
+    @_whatever_comes
+    async def decline_change_request(self, wish: RawValue) -> None:
+        await self._hear(Action.DECLINE_CHANGE, wish)
+
+    @workflow.signal(name="cancel", description=f"Discard the draft, void the invoice: {EXAMPLES[Action.CANCEL]}")
+    @_whatever_comes
+    async def hear_cancel(self, wish: RawValue) -> None:
+        await self._hear(Action.CANCEL, wish)
+
+    @workflow.signal(name="retry", description=f"Take the failed step again: {EXAMPLES[Action.RETRY]}")
+    @_whatever_comes
+    async def hear_retry(self, wish: RawValue) -> None:
+        await self._hear(Action.RETRY, wish)
+
+    @workflow.signal(description=f"Give up an invoice that needs attention: {EXAMPLES[Action.ABANDON]}")
+    @_whatever_comes
+    async def abandon(self, wish: RawValue) -> None:
+        await self._hear(Action.ABANDON, wish)
+
+    @workflow.update(description="Approve or reject the revision that you saw")
+    async def decide(self, wish: Decide) -> Answer:
+        return await self._answer(wish)
+
+    @decide.validator
+    def _can_decide(self, wish: Decide) -> None:
+        self._check(wish)
+
+    @workflow.update(description="Let another approver decide")
+    async def delegate(self, wish: Delegate) -> Answer:
+        return await self._answer(wish)
+
+    @delegate.validator
+    def _can_delegate(self, wish: Delegate) -> None:
+        self._check(wish)
+
+    @workflow.update(description="Take a change request, accept it as proposed or edited, or decline it with words")
+    async def decide_change_request(self, wish: DecideChange) -> Answer:
+        return await self._answer(wish)
+
+    @decide_change_request.validator
+    def _can_decide_change(self, wish: DecideChange) -> None:
+        self._check(wish)
+
+    @workflow.update(description="Cancel: a draft is discarded, an issued invoice is voided")
+    async def cancel(self, wish: Cancel) -> Answer:
+        return await self._answer(wish)
+
+    @cancel.validator
+    def _can_cancel(self, wish: Cancel) -> None:
+        self._check(wish)
+
+    @workflow.update(description="Take the failed step again, with an edit if need be; or abandon the invoice")
+    async def retry(self, wish: Retry) -> Answer:
+        return await self._answer(wish)
+
+    @retry.validator
+    def _can_retry(self, wish: Retry) -> None:
+        self._check(wish)
+
+    def _check(self, wish: Wish) -> None:
+        """Refused before it is in the history; only what nobody could do now, whoever he is."""
+        try:
+            wishes.check(wish, self._state)
+        except BillhookError as refusal:
+            raise as_failure(refusal) from refusal
+
+    async def _answer(self, wish: Wish) -> Answer:
+        asked = Asked(wishes.action_of(wish), wishes.actor_of(wish), wish, BY_UPDATE)
+        await self._admit(asked)
+        return await asked.wait()
+
+    async def _hear(self, action: Action, raw: RawValue) -> None:
+        sent = raw.payload.data
+        try:
+            wish = wishes.read(action, sent, self._state)
+        except BillhookError as refusal:
+            unread = Asked(action, _NOBODY, None, BY_SIGNAL, sent={"sent": wishes.said(sent)})
+            self._steps.refuse(unread, refusal)
+            return
+        await self._admit(Asked(action, wishes.actor_of(wish), wish, BY_SIGNAL))
+
+    async def _admit(self, asked: Asked[Wish]) -> None:
+        """Into the inbox, or refused. What takes time may change the state, so it is looked at before and after."""
+        try:
+            wishes.check(asked.wish, self._state)
+            if not isinstance(asked.wish, _AUTHORIZED_LATER):
+                asked.mail = (await self._steps.authorize(asked.action, asked.actor)).mail
+                wishes.check(asked.wish, self._state)
+        except BillhookError as refusal:
+            self._steps.refuse(asked, refusal)
+        else:
+            self._inbox.put(asked)
