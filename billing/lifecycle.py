@@ -12,11 +12,14 @@ has an effect; the workflow compares two folds and acts on the difference.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from billing.events import ChangeRequest, EventType, InvoiceEvent
 from billing.ownership import RECIPIENT_FIELDS
 from billing.record import Fate, Status
+
+STALE_APPROVAL: Final = "it approves"
+# What the reason begins with when an approval of a version that is not current is ignored; the timeline shows it.
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class _Folding:
         if event is self._end:
             self._apply(event)
         elif event.type == EventType.APPROVED and event.data.version != self._version:
-            self.ignore(event, f"it approves V{event.data.version}; V{self._version} is current")
+            self.ignore(event, f"{STALE_APPROVAL} V{event.data.version}; V{self._version} is current")
         elif self._approval:
             self.ignore(event, f"V{self._version} is approved already, and an approved version is locked")
         else:

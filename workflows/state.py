@@ -12,7 +12,7 @@ from billing.assessment import Assessment, Expiry
 from billing.deadlines import Calendar
 from billing.events import EventType, InvoiceEvent
 from billing.intent import Commercial, Intent, Patch
-from billing.lifecycle import Lifecycle, fold
+from billing.lifecycle import STALE_APPROVAL, Lifecycle, fold
 from billing.record import CaseRecord, Content, EventFate, Fate, InvoiceRecord, Status
 from billing.trail import genesis
 from workflows.news import News
@@ -185,13 +185,13 @@ class InvoiceState(BaseModel):
         return new
 
     def note_fates(self, life: Lifecycle, at: datetime) -> None:
-        """What became of each event, where that is new; an approval that counts for nothing is told in words."""
+        """What became of each event, where that is new; an approval of another version is told in words."""
         for event in self.events:
             fate, reason = life.fates[event.id]
             known = self.news.known_fates.get(event.id)
             self.news.befell(EventFate(event_id=event.id, fate=fate, reason=reason))
             ignored = fate is Fate.IGNORED and (known is None or known.fate is not fate)
-            if ignored and event.type == EventType.APPROVED:
+            if ignored and event.type == EventType.APPROVED and reason.startswith(STALE_APPROVAL):
                 self.news.note(at, "ignored", "billhook", f"{event.words} ignored: {reason}")
 
     def record(self) -> InvoiceRecord:

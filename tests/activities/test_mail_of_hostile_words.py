@@ -38,7 +38,8 @@ async def test_hostile_words_are_plain_in_text_and_html(database: Database, kind
     outbox = Outbox()
     request = SendMail(
         key=KEY, kind=kind, version=1, customer_id="acme", total_minor=125000, currency="USD",
-        link="http://127.0.0.1/i/1", due_date=None, to="dana@example.com", message=MESSAGE, actor=MESSAGE, case_id=MESSAGE, reasons=(MESSAGE,),
+        link="http://127.0.0.1/i/1", due_date=None, to="dana@example.com",
+        message=MESSAGE, actor=MESSAGE, case_id=MESSAGE, reasons=(MESSAGE,),
         actions=("approve",), then=MESSAGE, until=datetime(2026, 3, 27, 14, tzinfo=UTC), zone="Europe/Berlin",
     )  # fmt: skip
     await MailActivities(outbox, database, send_by_api=False, public_url="https://x.example").send_mail(request)

@@ -177,6 +177,18 @@ async def approved_with_edit(world: World) -> str:
 
 
 @_walk()
+async def delegated(world: World) -> str:
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    await world.stack.token("robin", Scope.APPROVE, Scope.READ)
+    await world.delegates(key, "robin")
+    await world.decides(key, "approve")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
 async def first_enterprise_invoice(world: World) -> str:
     key = await world.bill(customer="globex", customer_fields={"segment": "enterprise"})
     await world.decides(key, "approve")

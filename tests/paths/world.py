@@ -123,6 +123,15 @@ class World:
         view = await self.until(key, "awaiting_approval")
         await self.insists(key, "decision", action=action, revision=view["revision"], **body)
 
+    async def delegates(self, key: str, to: str) -> None:
+        """Puts an open approval to somebody else; its state stays, so what is looked for is whose it is."""
+        headers = await self.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
+        async with asyncio.timeout(self.patience_s):
+            while (await self.stack.invoice(key))["assignee"] != to:
+                answer = await self.stack.api.post(f"/invoices/{key}/delegate", json={"to": to}, headers=headers)
+                assert answer.is_success or answer.status_code in _AGAIN, answer.text
+                await asyncio.sleep(0.2)
+
     async def answers(self, key: str, case: str, action: str, **body: Any) -> None:
         await self.insists(key, f"change-requests/{case}/decision", action=action, **body)
 

@@ -143,6 +143,9 @@ IGNORED = [
 async def test_what_bills_nothing_is_kept_and_says_why(
     vendors: Api, system: str, body: Any, headers: dict[str, str], words: str
 ) -> None:
+    if system == "linear":
+        # Made when the tests were collected; the door tolerates a minute.
+        body = {**body, "webhookTimestamp": samples.now_ms()}
     await deliver(vendors, system, body, **headers)
     (row,) = await settled(vendors)
     assert row.fate == Fate.IGNORED, row.reason
