@@ -144,7 +144,9 @@ class InvoiceWorkflow(People):
         for asked in self._inbox.cancels:
             if asked.action is Action.CANCEL:
                 self._steps.decided(asked, self._state.revision, asked.wish.reason)
-        withdraw_cases(self._state, workflow.now(), stop.actor)
+        # A void that we only hear of happened when the API says, however late its event reached us.
+        ended_at = self._state.life().voided_at if stop.at_api else None
+        withdraw_cases(self._state, ended_at or workflow.now(), stop.actor)
         self._steps.become(stop.status)
         return True
 
