@@ -15,7 +15,6 @@ from records.tokens import Scope
 from tests.console.conftest import Browser
 from tests.records.make import KEY, an_intent
 
-NOW = datetime.now(UTC)
 SEEN = an_intent().commercial.revision(1)
 EDITED = Commercial(currency="USD", lines=(Line(description="Design", quantity=Decimal(1), unit_price=Decimal(1000)),))
 PRESENT = EDITED.revision(1)
@@ -26,8 +25,8 @@ FORM = f"/desk/invoices/{KEY}/do"
 async def edited(browser: Browser) -> Browser:
     """At an invoice over 1,250.00 USD that somebody else has brought down to 1,000.00 USD."""
     content = Content(
-        revision=PRESENT, version=1, total_minor=100_000, made_at=NOW + timedelta(minutes=1), made_by="robin",
-        commercial=EDITED,
+        revision=PRESENT, version=1, total_minor=100_000, made_by="robin", commercial=EDITED,
+        made_at=datetime.now(UTC) + timedelta(minutes=1),
     )  # fmt: skip
     record = InvoiceRecord(
         key=KEY, sequence=2, status=Status.AWAITING_APPROVAL, total_minor=100_000, currency="USD", version=1,
