@@ -7,7 +7,16 @@ who may decide. Every amount is a decimal string in major units, by currency, wi
 from decimal import Decimal
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from billing.assessment import Expiry, Segment
 from billing.deadlines import Calendar
@@ -68,12 +77,20 @@ class Motions(_Frozen):
 
 
 class Assign(_Frozen):
-    """Whom an approval is put to: every condition that is named must hold; `over` as in thresholds."""
+    """Whom an approval is put to: every condition that is named must hold.
+
+    `over` is a table as in thresholds, or one amount that holds in every currency.
+    """
 
     to: Name
     motion: Motion | None = None
     segment: Segment | None = None
     over: Limits | None = None
+
+    @field_validator("over", mode="before")
+    @classmethod
+    def _every_currency(cls, value: object) -> object:
+        return {_DEFAULT: value} if isinstance(value, str) else value
 
     def fits(self, motion: Motion, segment: Segment, total: Money) -> bool:
         """Whether this rule speaks of such an invoice. A currency that `over` does not know is not over it."""

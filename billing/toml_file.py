@@ -59,7 +59,7 @@ def _places(text: str) -> dict[Path, int]:
     counts: dict[Path, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(line):
-            table = _parts(header[2])
+            table = _within(_parts(header[2]), counts)
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
                 table = (*table, counts[table])
@@ -67,6 +67,14 @@ def _places(text: str) -> dict[Path, int]:
         elif key := _KEY.match(line):
             places.setdefault((*table, *_parts(key[1])), number)
     return places
+
+
+def _within(table: Path, counts: dict[Path, int]) -> Path:
+    """A header's table under the last element of every array above it: `[approvers.limits]` is of the last approver."""
+    path: Path = table[:1]
+    for part in table[1:]:
+        path = (*path, counts[path], part) if path in counts else (*path, part)
+    return path
 
 
 def _parts(dotted: str) -> Path:

@@ -3,6 +3,7 @@
 Nothing here starts or writes anything.
 """
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +11,8 @@ from pydantic import BaseModel
 
 from billing.assessing import assess
 from billing.assessment import Assessment, Reason
-from billing.errors import UnknownCustomer
-from billing.intent import Motion
+from billing.errors import KeyTaken, UnknownCustomer
+from billing.intent import Intent, Motion
 from billing.motions import parse_trigger
 from billing.policy import Policy
 from billing.simulating import Simulating, Simulation
@@ -48,7 +49,7 @@ async def explain(
     async with database.session() as session:
         if await customers.get_customer(session, intent.customer_id) is None:
             raise UnknownCustomer(intent.customer_id)
-        known = await intents.known(session, [intent.key])
+        stands = await intents.get_intent(session, intent.key)
         history = await customers.history(
             session, intent.customer_id, excluding=intent.key, scope=scope, currency=total.currency
         )
@@ -59,9 +60,9 @@ async def explain(
         customer_id=intent.customer_id,
         total=f"{total.major:f}",
         currency=total.currency,
-        exists=bool(known),
+        exists=stands is not None,
         automatic=found.automatic,
-        outcome=_outcome(found, exists=bool(known)),
+        outcome=_outcome(found, intent, stands),
         policy_hash=found.policy_hash,
         reasons=list(found.reasons),
         approvals_needed=found.approvals_needed,
@@ -72,9 +73,12 @@ async def explain(
     )
 
 
-def _outcome(found: Assessment, *, exists: bool) -> str:
-    if exists:
-        return "Nothing new: this key is registered already, and a trigger with the same payload is folded into it."
+def _outcome(found: Assessment, intent: Intent, stands: Intent | None) -> str:
+    if stands is not None and stands.payload_hash != intent.payload_hash:
+        taken = KeyTaken(intent.key, stands.motion, other_motion=stands.motion != intent.motion)
+        return f"It would be refused: {taken.detail}."
+    if stands is not None:
+        return "Nothing new: this key is registered already, with the same payload."
     if found.automatic:
         return "It would be drafted, issued and sent at once."
     people = "two different people" if found.approvals_needed > 1 else "a person"
@@ -88,4 +92,6 @@ async def simulate(database: Database, policy: Policy, since: datetime) -> Simul
     async with database.session() as session:
         async for one in assessments.since(session, since):
             simulating.add(one.key, one.assessed_at, one.body, one.changes_later)
+            # A page of them takes longer than a sender at the door of the same process should wait.
+            await asyncio.sleep(0)
     return simulating.result()

@@ -22,7 +22,7 @@ _MOTIONS: Final = {
     TriggerMotion.QUOTE: {"quote_id"},
     TriggerMotion.PROJECT: {"project_id", "line_items"},
 }
-# The fields that only this motion's trigger has together.
+# The fields that only this motion's trigger has together; a milestone has a project_id too, and no line_items.
 
 
 def fields(as_json: AsJson = False) -> None:
@@ -64,7 +64,7 @@ def explain(
 ) -> None:
     """Say what would happen to a trigger, and why. Nothing is started."""
     body = read_json(file)
-    found = api.call("POST", "/policy/explain", body={"motion": (motion or _motion(body)).value, "trigger": body})
+    found = api.call("POST", "/policy/explain", body={"motion": (motion or motion_of(body)).value, "trigger": body})
     if as_json:
         data_json(found)
         return
@@ -75,12 +75,13 @@ def explain(
         data(f"{'reason':16} {reason['text']} ({reason['rule']})")
 
 
-def _motion(body: Any) -> TriggerMotion:
+def motion_of(body: Any) -> TriggerMotion:
     """The motion that the fields of a trigger tell."""
     given = set(body) if isinstance(body, dict) else set()
     fitting = [motion for motion, fields in _MOTIONS.items() if fields <= given]
-    if not fitting:
-        raise Stop(Exit.USAGE, "cause: its fields do not say which motion it is", "next:  name it with --motion")
+    if len(fitting) != 1:
+        fit = f"fit {' and '.join(fitting)}" if fitting else "do not say which motion it is"
+        raise Stop(Exit.USAGE, f"cause: its fields {fit}", "next:  name it with --motion")
     return fitting[0]
 
 
@@ -111,11 +112,15 @@ def _tell(found: dict[str, Any]) -> None:
         amounts = ", ".join(f"{amount} {code}" for code, amount in side["amounts"].items()) or "nothing"
         data(f"{title:17} {side['count']} over {amounts}; {side['with_change_requests_later']} were changed later")
         if side["invoices"]:
-            rows(side["invoices"], _SHIFTED, as_json=False)
+            rows(map(_shifted, side["invoices"]), _SHIFTED, as_json=False)
     if found["not_judged"]:
         say(f"{found['not_judged']} were assessed by an older release and cannot be judged; --json names them")
     if not judged:
         say("nothing was assessed since then")
+
+
+def _shifted(one: dict[str, Any]) -> dict[str, Any]:
+    return one | {name: ", ".join(one[name]) or "-" for name in ("rules_then", "rules_now")}
 
 
 def _text(file: Path) -> str:

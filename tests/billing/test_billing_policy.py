@@ -16,7 +16,7 @@ from billing.decisions import Action
 from billing.errors import BadInput
 from billing.intent import Motion
 from billing.money import Money
-from billing.policy import Policy
+from billing.policy import Motions, Policy
 
 NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "policy.toml"
@@ -272,6 +272,77 @@ def test_the_first_rule_that_fits_says_whom_an_approval_is_put_to(
     assert found.assignee == to
 
 
+@pytest.mark.parametrize(
+    ("currency", "text", "to"),
+    [("JPY", "700000", "dana"), ("JPY", "700001", "robin"), ("KWD", "5000.000", "dana"), ("KWD", "5000.001", "robin"),
+     ("USD", "999999.00", "dana")],
+)  # fmt: skip
+def test_an_assignment_counts_over_its_amount_and_not_in_a_currency_it_does_not_name(
+    currency: str, text: str, to: str
+) -> None:
+    policy = Policy.parse(
+        '[approval]\nassignee = "dana"\n[[assign]]\nto = "robin"\nover = { JPY = "700000", KWD = "5000" }'
+    )
+    assert of(policy, Money.parse(text, currency)).assignee == to
+
+
+def test_one_amount_over_which_an_assignment_counts_holds_in_every_currency() -> None:
+    short = Policy.parse('[[assign]]\nto = "robin"\nover = "700"')
+    assert short == Policy.parse('[[assign]]\nto = "robin"\nover = { default = "700" }')
+    assert of(short, Money.parse("700", "JPY")).assignee == ""
+    assert of(short, Money.parse("700.001", "KWD")).assignee == "robin"
+
+
+@pytest.mark.parametrize(
+    ("currency", "total", "before", "waits"),
+    [("JPY", 201, (100, 101), False), ("JPY", 202, (100, 101), True), ("KWD", 2000, (1000, 1000), False),
+     ("KWD", 2001, (1000, 1000), True), ("KWD", 499, (1000, 1000), True), ("KWD", 500, (1000, 1000), False)],
+)  # fmt: skip
+def test_a_mean_of_usage_is_exact_in_currencies_of_any_decimals(
+    currency: str, total: int, before: tuple[int, ...], waits: bool
+) -> None:
+    found = assess(
+        Policy(),
+        motion=Motion.USAGE,
+        total=Money(minor=total, currency=currency),
+        history=History(usage_minor=before),
+        now=NOW,
+    )
+    assert found.automatic is not waits
+
+
+@pytest.mark.parametrize(
+    ("zone", "holidays", "now", "remind", "escalate"),
+    [
+        # Reminded after four hours, escalated after sixteen; both from an hour before closing.
+        # 3 November 2026 is a public holiday of New York: Election Day.
+        ("Europe/Berlin", "DE-BE", "2026-11-20T16:00+01:00", "2026-11-23T12:00+01:00", "2026-11-24T16:00+01:00"),
+        ("Europe/Berlin", "DE-BE", "2026-12-24T16:00+01:00", "2026-12-28T12:00+01:00", "2026-12-29T16:00+01:00"),
+        ("Europe/Berlin", "DE-BE", "2026-03-27T16:00+01:00", "2026-03-30T12:00+02:00", "2026-03-31T16:00+02:00"),
+        ("Europe/Berlin", "DE-BE", "2026-10-23T16:00+02:00", "2026-10-26T12:00+01:00", "2026-10-27T16:00+01:00"),
+        ("America/New_York", "US-NY", "2026-11-20T16:00-05:00", "2026-11-23T12:00-05:00", "2026-11-24T16:00-05:00"),
+        ("America/New_York", "US-NY", "2026-11-25T16:00-05:00", "2026-11-27T12:00-05:00", "2026-11-30T16:00-05:00"),
+        ("America/New_York", "US-NY", "2026-03-06T16:00-05:00", "2026-03-09T12:00-04:00", "2026-03-10T16:00-04:00"),
+        ("America/New_York", "US-NY", "2026-10-30T16:00-04:00", "2026-11-02T12:00-05:00", "2026-11-04T16:00-05:00"),
+    ],
+    ids=["Berlin weekend", "Berlin Christmas", "Berlin spring", "Berlin autumn",
+         "New York weekend", "Thanksgiving", "New York spring", "New York autumn"],
+)  # fmt: skip
+def test_the_assignee_s_hours_pass_over_weekends_holidays_and_clock_changes(
+    zone: str, holidays: str, now: str, remind: str, escalate: str
+) -> None:
+    policy = Policy.parse(
+        '[motions]\nalways = ["milestone"]\n[approval]\nassignee = "kim"\n[[approvers]]\nname = "kim"\n'
+        f'[approvers.business_hours]\nzone = "{zone}"\nholidays = "{holidays}"'
+    )
+    found = of(policy, usd("1.00"), now=datetime.fromisoformat(now).astimezone(UTC))
+    assert (found.remind_at, found.escalate_at) == (datetime.fromisoformat(remind), datetime.fromisoformat(escalate))
+    # A case is the assignee's too here: reminded at half of sixteen hours, due after all of them.
+    times = found.case_times(datetime.fromisoformat(now).astimezone(UTC))
+    assert times.deadline == found.escalate_at
+    assert times.warn_at == found.escalate_at - timedelta(hours=2)
+
+
 def test_times_run_by_the_calendar_of_whoever_must_decide() -> None:
     policy = Policy.parse(PEOPLE + '[motions]\nalways = ["quote", "milestone"]')
     asked = {"history": History(), "now": NOW}
@@ -290,6 +361,22 @@ def test_a_stricter_threshold_never_lets_more_out(minor: int, limit: int, curren
     strict = Policy(thresholds={currency: str(Money(minor=limit // 2, currency=currency).major)})
     lax = Policy(thresholds={currency: str(Money(minor=limit, currency=currency).major)})
     assert not (of(strict, total).automatic and not of(lax, total).automatic)
+
+
+@given(st.integers(0, 10**8), st.integers(0, 10**8), st.booleans(), st.sampled_from(["JPY", "USD", "KWD"]))
+def test_a_stricter_policy_never_gives_fewer_reasons_and_the_same_one_says_the_same(
+    minor: int, limit: int, always: bool, currency: str
+) -> None:
+    total = Money(minor=minor, currency=currency)
+    lax = Policy(second_limits={currency: f"{Money(minor=limit, currency=currency).major:f}"})
+    strict = Policy(
+        thresholds={"default": "0"},
+        second_limits={currency: f"{Money(minor=limit // 2, currency=currency).major:f}"},
+        motions=Motions(always=(Motion.MILESTONE,) if always else ()),
+    )
+    assert set(rules(of(lax, total))) <= set(rules(of(strict, total)))
+    assert of(lax, total).approvals_needed <= of(strict, total).approvals_needed
+    assert of(strict, total) == of(strict, total)
 
 
 def test_what_an_assessment_saw_is_enough_to_judge_it_again() -> None:
@@ -351,6 +438,23 @@ def test_the_example_is_valid_and_shows_every_section() -> None:
         ("[business_hours]\nopens = 9", "business_hours.opens", 2),
         ('[business_hours]\nweekdays = ["mon", "tues"]', "business_hours.weekdays.1", 2),
         ("[business_hours]\nopens = 17:00:00\ncloses = 09:00:00", "business_hours", 1),
+        ("[usage_variance]\ninvoices = 2\nat_least = 3", "usage_variance.at_least", 3),
+        ("[usage_variance]\ninvoices = 0", "usage_variance.invoices", 2),
+        ('[[assign]]\nto = "dana"\nover = 5', "assign.0.over", 3),
+        ('[[assign]]\nto = "dana"\nover = { JPY = "1.5" }', "assign.0.over.JPY", 3),
+        ('[[assign]]\nto = "dana"\nmotion = "quotes"', "assign.0.motion", 3),
+        ('[[assign]]\nmotion = "quote"', "assign.0.to", 1),
+        ("[approval]\nescalate_after_hours = -1", "approval.escalate_after_hours", 2),
+        ("[approval]\nexpire_after_hours = -1", "approval.expire_after_hours", 2),
+        ('[approval]\nescalate_to = "b"\n[[approvers]]\nname = "a"', "approval.escalate_to", 2),
+        ('[cases]\nescalate_to = "b"\n[[approvers]]\nname = "a"', "cases.escalate_to", 2),
+        ('[second_limits]\nKWD = "1.0001"', "second_limits.KWD", 2),
+        ('[[approvers]]\nname = "a"\n[approvers.business_hours]\nzone = "Mars"', "approvers.0.business_hours.zone", 4),
+        (
+            '[[approvers]]\nname = "a"\n[[approvers]]\nname = "b"\n[approvers.limits]\nUSD = 5',
+            "approvers.1.limits.USD",
+            6,
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_named_by_key_and_line(text: str, field: str, line: int) -> None:

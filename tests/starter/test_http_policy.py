@@ -6,6 +6,7 @@ from billing.assessing import assess
 from billing.assessment import History
 from billing.intent import Motion
 from billing.money import Money
+from billing.motions import parse_trigger
 from billing.policy import Policy
 from records import intents, invoices
 from records.sql import now
@@ -41,10 +42,16 @@ async def test_a_key_that_stands_is_said_to_stand(api_without_temporal: Api) -> 
     await _customer(api)
     body = milestone_body(project_id="project_1", milestone_id="milestone_1")
     async with api.database.transaction() as session:
-        await intents.register(session, an_intent())
+        await intents.register(session, parse_trigger(Motion.MILESTONE, body))
     found = (await api.http.post("/policy/explain", json={"motion": "milestone", "trigger": body})).json()
     assert found["exists"]
     assert "registered already" in found["outcome"]
+    other = {"motion": "milestone", "trigger": body | {"amount": "1.00"}}
+    found = (await api.http.post("/policy/explain", json=other)).json()
+    assert found["exists"]
+    assert (
+        found["outcome"] == "It would be refused: invoice:project_1:milestone_1 is already used with another payload."
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from billing.intent import Motion
+from billing.motions import TRIGGERS
 from starter.cli.exits import Exit
+from starter.cli.policy import motion_of
 from tests.stack import Stack, milestone_body
 from tests.starter.cli.conftest import Billhook
 
@@ -52,6 +57,27 @@ async def test_a_trigger_that_cannot_be_billed_is_refused_by_field_and_a_riddle_
     code, _, err = await billhook("policy", "explain", str(file))
     assert code == Exit.USAGE
     assert "--motion" in err
+    file.write_text(json.dumps(milestone_body(quote_id="quote_1")))
+    code, _, err = await billhook("policy", "explain", str(file))
+    assert code == Exit.USAGE
+    assert "its fields fit milestone and quote" in err
+    code, _, err = await billhook("policy", "explain", str(file), "--motion", "milestone")
+    assert (code, err.splitlines()[0]) == (Exit.REFUSED, "field: quote_id")
+
+
+@pytest.mark.parametrize(
+    ("name", "motion"),
+    [
+        ("milestone", "milestone"),
+        ("project", "project"),
+        ("quote", "quote"),
+        ("overage", "overage"),
+        ("usage", "usage"),
+    ],
+)
+def test_the_fields_of_every_motion_s_trigger_tell_it(name: str, motion: str) -> None:
+    needed = [field for field, of in TRIGGERS[Motion(name)].model_fields.items() if of.is_required()]
+    assert motion_of(dict.fromkeys(needed)) == motion
 
 
 async def test_another_policy_is_tried_on_what_was_assessed(stack: Stack, billhook: Billhook, tmp_path: Path) -> None:
@@ -64,7 +90,7 @@ async def test_another_policy_is_tried_on_what_was_assessed(stack: Stack, billho
     assert code == Exit.OK, err
     assert "invoices judged   1" in out
     assert "would newly wait  1 over 12500.00 USD; 0 were changed later" in out
-    assert key in out
+    assert f"{key}  12500.00  USD       -           over_threshold  0" in out
     code, out, err = await billhook("policy", "simulate", "--policy", str(file), "--since", "2099-01-01")
     assert "nothing was assessed since then" in err
     told = json.loads(
