@@ -33,7 +33,8 @@ class RecordActivities:
 
     @activity.defn(name=signatures.ASSESS.name)
     async def assess(self, request: signatures.Assess) -> Assessment:
-        """The policy's answer on this revision, kept with its inputs."""
+        """The policy's answer on this revision, kept with its inputs. What counts from its calendars later is counted
+        in the workflow, which looks nothing up."""
         total = request.commercial.total
         async with self._database.transaction() as session:
             history = await customers.history(
@@ -48,7 +49,7 @@ class RecordActivities:
                 scope=request.scope,
             )
             await invoices.save_assessment(session, request.key, request.revision, found)
-        return found
+        return found.spelled_out(request.at.year)
 
     @activity.defn(name=signatures.AUTHORIZE.name)
     async def authorize(self, request: signatures.Authorize) -> signatures.Verdict:
@@ -83,7 +84,7 @@ class RecordActivities:
         return signatures.Placed(
             assignee=request.to,
             assignee_mail=self._policy.mail_of(request.to),
-            calendar=self._policy.calendar_of(request.to),
+            calendar=self._policy.calendar_of(request.to).spelled_out(request.at.year),
             remind_at=times["remind_at"],
             escalate_at=times["escalate_at"],
         )

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -88,6 +88,11 @@ class Assessment(BaseModel):
     calendar: Calendar = Calendar()
     assignee_calendar: Calendar = Calendar()
     case_calendar: Calendar = Calendar()
+
+    def spelled_out(self, year: int) -> Self:
+        """For a workflow: its calendars name every day off themselves."""
+        calendars = ("calendar", "assignee_calendar", "case_calendar")
+        return self.model_copy(update={name: getattr(self, name).spelled_out(year) for name in calendars})
 
     def case_times(self, opened_at: datetime) -> CaseTimes:
         """For a case opened then, in business hours of its owner."""

@@ -100,6 +100,14 @@ class Calendar(BaseModel):
             return False
         return not self.holidays or day not in _holidays_of(self.holidays, day.year)
 
+    def spelled_out(self, year: int) -> Self:
+        """The same with the public holidays of that year and the two after it as days off, so that nothing is looked
+        up later: not in a workflow, and not in another release of the library that knows other days."""
+        if not self.holidays:
+            return self
+        days = {day for one in range(year, year + 3) for day in _holidays_of(self.holidays, one)}
+        return self.model_copy(update={"holidays": "", "closed": tuple(sorted({*self.closed, *days}))})
+
     def hours_of(self, day: date) -> tuple[datetime, datetime]:
         """Opening and closing of a working day as UTC instants."""
         zone = ZoneInfo(self.zone)

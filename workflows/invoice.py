@@ -180,7 +180,8 @@ class InvoiceWorkflow(People):
         life = self._state.life()
         self._state.note_fates(life, workflow.now())
         open_cases(life, self._state, self._steps)
-        withdraw_cases(self._state, life.approved_at or workflow.now(), "recipient" if life.approved_at else "billhook")
+        ended_at = life.approved_at or life.voided_at or workflow.now()
+        withdraw_cases(self._state, ended_at, "recipient" if life.approved_at else "billhook")
         if self._state.issued_version:
             await self._amendments.settle(life)
 

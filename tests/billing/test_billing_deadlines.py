@@ -163,3 +163,13 @@ def test_a_calendar_that_cannot_be_kept_is_refused(field: dict[str, object]) -> 
 @given(calendars)
 def test_a_calendar_comes_back_from_the_wire(calendar: Calendar) -> None:
     assert Calendar.model_validate_json(calendar.model_dump_json()) == calendar
+
+
+@given(start=starts, amount=amounts, calendar=calendars)
+def test_a_calendar_that_names_its_days_off_itself_gives_the_same_deadlines(
+    start: datetime, amount: timedelta, calendar: Calendar
+) -> None:
+    """And looks nothing up any more."""
+    spelled = calendar.spelled_out(start.year)
+    assert spelled.holidays == ""
+    assert add_business_time(start, amount, spelled) == add_business_time(start, amount, calendar)

@@ -11,10 +11,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from records.tokens import Scope
-from tests.paths.world import APPROVER, World
+from tests.paths.world import APPROVER, SECOND, World
 
 OVER: Final = "30000.00"
 # Over the threshold, so that a person is asked.
+FAR_OVER: Final = "120000.00"
+# Over the second limit, so that two are.
 
 
 class Engine(StrEnum):
@@ -60,6 +62,9 @@ def lines(amount: str) -> dict[str, Any]:
 
 def percent(value: str) -> dict[str, Any]:
     return {"discount": {"type": "percent", "value": value}}
+
+
+_TEN_OFF: Final = {"discount": {"type": "percent", "value": "10"}}
 
 
 async def _changed(world: World, key: str, message: str = "please change it") -> str:
@@ -177,12 +182,41 @@ async def approved_with_edit(world: World) -> str:
 
 
 @_walk()
+async def approved_by_two(world: World) -> str:
+    """Over the second limit: the first yes alone issues nothing."""
+    key = await world.bill(amount=FAR_OVER)
+    await world.decides(key, "approve", note="looked at")
+    await world.seen(key, lambda view: view["approved_by"] == [APPROVER])
+    await world.decides(key, "approve", who=SECOND, note="me too")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
+async def approved_by_two_after_an_edit(world: World) -> str:
+    """The second person edits: his yes is the first one of the new revision."""
+    key = await world.bill(amount=FAR_OVER)
+    await world.decides(key, "approve")
+    seen = await world.seen(key, lambda view: view["approved_by"] == [APPROVER])
+    await world.decides(key, "approve", who=SECOND, patch=percent("5"))
+    await world.seen(
+        key, lambda view: view["approved_by"] == [SECOND] and view["revision"] != seen["revision"] and view["decide_by"]
+    )
+    await world.decides(key, "approve")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
 async def delegated(world: World) -> str:
+    """Another approver is to decide, and does."""
+    await world.stack.token(SECOND, Scope.APPROVE, Scope.READ)
     key = await world.bill(amount=OVER)
     await world.until(key, "awaiting_approval")
-    await world.stack.token("robin", Scope.APPROVE, Scope.READ)
-    await world.delegates(key, "robin")
-    await world.decides(key, "approve")
+    await world.insists(key, "delegate", to=SECOND, note="on holiday")
+    await world.decides(key, "approve", who=SECOND)
     await world.sent(key)
     await world.approved(key)
     return key
@@ -210,6 +244,34 @@ async def rejected_by_signal(world: World) -> str:
     key = await world.bill(amount=OVER)
     await world.until(key, "awaiting_approval")
     await world.stack.client.get_workflow_handle(key).signal("reject", {"approver": APPROVER, "reason": "not yet due"})
+    return key
+
+
+@_walk("cancelled")
+async def ruled_from_the_temporal_ui(world: World) -> str:
+    """Every signal of a person, after some that nobody can read or that may not decide."""
+    for name in (APPROVER, SECOND):
+        await world.stack.token(name, Scope.APPROVE, Scope.READ)
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    await world.signals(key, "approve", "dana")
+    await world.signals(key, "approve")
+    await world.signals(key, "abandon", {"actor": APPROVER, "reason": "not parked"})
+    await world.seen(key, lambda view: str(view["timeline"]).count(" refused: ") == 3)
+    await world.signals(key, "delegate", {"actor": APPROVER, "to": SECOND})
+    await world.seen(key, lambda view: view["assignee"] == SECOND)
+    await world.signals(key, "approve", {"approver": SECOND})
+    case = await _changed(world, key)
+    await world.signals(key, "take_change_request", {"actor": SECOND, "case_id": case})
+    await world.seen(key, lambda view: view["cases"][0]["owner"] == SECOND)
+    await world.signals(key, "accept_change_request", {"actor": SECOND, "case_id": case, "patch": _TEN_OFF})
+    await world.until(key, "awaiting_approval")
+    await world.signals(key, "approve", {"approver": APPROVER})
+    await world.sent(key, version=2)
+    case = await world.asks_for_change(key, "and more")
+    await world.signals(key, "decline_change_request", {"actor": APPROVER, "case_id": case, "note": "as agreed"})
+    await world.until(key, "sent", "viewed")
+    await world.signals(key, "cancel", {"actor": APPROVER, "reason": "start over"})
     return key
 
 
@@ -323,6 +385,61 @@ async def next_version_expired(world: World) -> str:
     await world.later(days=40)
     await world.until(key, "sent", "viewed")
     await world.approved(key)
+    return key
+
+
+@_walk()
+async def change_taken(world: World) -> str:
+    """Somebody else becomes the owner, and accepts it as it was proposed in words, by an edit of his own."""
+    key = await world.bill()
+    case = await _changed(world, key, "a little less")
+    await world.insists(key, f"change-requests/{case}/decision", who=SECOND, action="take", note="mine")
+    await world.insists(key, f"change-requests/{case}/decision", who=SECOND, action="accept", patch=percent("3"))
+    await world.decides(key, "approve")
+    await world.sent(key, version=2)
+    await world.approved(key, version=2)
+    return key
+
+
+@_walk()
+async def approved_too_late(world: World) -> str:
+    """An approval of V1 that comes after V2 counts for nothing, and the timeline says so."""
+    key = await world.bill()
+    case = await _changed(world, key)
+    await world.answers(key, case, "accept", note="ok", patch=percent("5"))
+    await world.decides(key, "approve")
+    view = await world.sent(key, version=2)
+    event = {
+        "id": f"evt_late_{world.run}",
+        "type": "invoice.approved",
+        "created_at": datetime.now(UTC).isoformat(),
+        "data": {"invoice_id": view["external_id"], "version": 1},
+    }
+    await world.signals(key, "approved", event)
+    await world.seen(key, lambda view: "ignored: it approves V1; V2 is current" in str(view["timeline"]))
+    await world.approved(key, version=2)
+    return key
+
+
+@_walk()
+async def parked_and_retried_by_signal(world: World) -> str:
+    async with world.refusing_mails():
+        key = await world.bill()
+        await world.until(key, "needs_attention")
+    await world.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
+    await world.signals(key, "retry", {"actor": APPROVER, "reason": "mailbox is back"})
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk("cancelled")
+async def parked_and_abandoned_by_signal(world: World) -> str:
+    async with world.refusing_mails():
+        key = await world.bill()
+        await world.until(key, "needs_attention")
+    await world.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
+    await world.signals(key, "abandon", {"actor": APPROVER, "reason": "not worth it"})
     return key
 
 
@@ -478,12 +595,16 @@ async def voided_at_the_api(world: World) -> str:
 
 @_walk(on=Engine.SHORT_HISTORY)
 async def continued_as_new(world: World) -> str:
-    """A history that got long is left behind; the next run knows what is done and goes on."""
-    key = await world.bill()
+    """A history that got long is left behind; the next run knows what is done and goes on, its trail too."""
+    key = await world.bill(amount=OVER)
+    await world.decides(key, "approve", note="before")
     await world.sent(key)
     await world.viewed(key)
     await world.amended(key, po_number="PO-1")
     await world.continued(key)
     await world.amended(key, po_number="PO-2")
+    case = await world.asks_for_change(key, "cheaper")
+    await world.answers(key, case, "decline", note="after")
+    await world.until(key, "sent", "viewed")
     await world.approved(key)
     return key

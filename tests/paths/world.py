@@ -26,7 +26,10 @@ from tests.stack import WEBHOOK_SECRET, Stack, assert_eventually, milestone_body
 from workflows.reconcile import ReconcileStart, ReconcileWorkflow
 
 APPROVER: Final = "dana"
+SECOND: Final = "sam"
 POLICY: Final = """
+[second_limits]
+USD = "100000.00"
 [approval]
 assignee = "dana@approvers.example"
 escalate_to = "robin@approvers.example"
@@ -119,35 +122,30 @@ class World:
         _done(await self.stack.recipient(key, "approve", version=str(version)))
         await self.until(key, "billed")
 
-    async def decides(self, key: str, action: str, **body: Any) -> None:
+    async def decides(self, key: str, action: str, *, who: str = APPROVER, **body: Any) -> None:
         view = await self.until(key, "awaiting_approval")
-        await self.insists(key, "decision", action=action, revision=view["revision"], **body)
-
-    async def delegates(self, key: str, to: str) -> None:
-        """Puts an open approval to somebody else; its state stays, so what is looked for is whose it is."""
-        headers = await self.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
-        async with asyncio.timeout(self.patience_s):
-            while (await self.stack.invoice(key))["assignee"] != to:
-                answer = await self.stack.api.post(f"/invoices/{key}/delegate", json={"to": to}, headers=headers)
-                assert answer.is_success or answer.status_code in _AGAIN, answer.text
-                await asyncio.sleep(0.2)
+        await self.insists(key, "decision", who=who, action=action, revision=view["revision"], **body)
 
     async def answers(self, key: str, case: str, action: str, **body: Any) -> None:
         await self.insists(key, f"change-requests/{case}/decision", action=action, **body)
 
-    async def insists(self, key: str, call: str, **body: Any) -> None:
+    async def insists(self, key: str, call: str, *, who: str = APPROVER, **body: Any) -> None:
         """A person's wish, repeated while nothing is heard and nothing is seen to have come of it."""
-        before = (await self.stack.invoice(key))["status"]
-        headers = await self.stack.token(APPROVER, Scope.APPROVE, Scope.READ)
+        before = _seen(await self.stack.invoice(key))
+        headers = await self.stack.token(who, Scope.APPROVE, Scope.READ)
         async with asyncio.timeout(self.patience_s):
             while True:
                 answer = await self.stack.api.post(f"/invoices/{key}/{call}", json=body, headers=headers)
                 if answer.is_success:
                     return
                 assert answer.status_code in _AGAIN, answer.text
-                if (await self.stack.invoice(key))["status"] != before:
+                if _seen(await self.stack.invoice(key)) != before:
                     return
                 await asyncio.sleep(0.2)
+
+    async def signals(self, key: str, name: str, *wish: Any) -> None:
+        """From the Temporal UI."""
+        await self.stack.client.get_workflow_handle(key).signal(name, args=wish)
 
     async def cancels_while_away(self, key: str) -> None:
         """Cancels while the API answers nothing but errors, which it stops only once the wish has arrived."""
@@ -239,6 +237,11 @@ class World:
 def _done(answer: httpx.Response) -> httpx.Response:
     assert answer.is_success, answer.text
     return answer
+
+
+def _seen(view: dict[str, Any]) -> tuple[Any, ...]:
+    """What a person's wish may change."""
+    return view["status"], view["assignee"], view["approved_by"], [case["owner"] for case in view["cases"]]
 
 
 def _texts(view: dict[str, Any], kind: str) -> list[str]:
