@@ -197,6 +197,6 @@ def _decisions(entries: Iterable[dict[str, Any]], trail: list[TrailEntry]) -> No
     """Every decision on record stands in the trail, in which nothing can be changed afterwards."""
     recorded = [{**entry.model_dump(mode="json"), **entry.body} for entry in trail]
     for entry in entries:
-        body = {name: value for name, value in entry["body"].items() if name != "digest"}
+        body = {name: value for name, value in entry["body"].items() if name != "position"}
         if not any(body.items() <= one.items() for one in recorded):
             raise Broken(_name(entry), f"the trail holds no such decision by {body['actor']}")

@@ -138,8 +138,12 @@ class Answer(_Frozen):
 
 
 class Decision(_Frozen):
-    """A human's recorded answer; `revision` is what he saw, `result_revision` what his edit made of it."""
+    """A human's recorded answer; `revision` is what he saw, `result_revision` what his edit made of it.
 
+    `position` counts from 1 within the invoice: two plays of one workflow task differ in `at`, and tell of one answer.
+    """
+
+    position: int = 0
     at: datetime
     action: Action
     actor: str

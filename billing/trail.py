@@ -61,8 +61,8 @@ def broken(entries: Iterable[TrailEntry], begins: str) -> str:
 
 
 def decision_body(decision: Decision) -> dict[str, Any]:
-    """What the entry of a decision says at least; who and when are the entry's own `actor` and `at`."""
-    return decision.model_dump(mode="json", exclude={"at", "actor"})
+    """What the entry of a decision says at least; who and when are the entry's own `actor` and `at`, its place too."""
+    return decision.model_dump(mode="json", exclude={"at", "actor", "position"})
 
 
 def holds(entries: Iterable[TrailEntry], decision: Decision) -> bool:

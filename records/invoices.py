@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
 from billing.assessment import Assessment
-from billing.intent import canonical_hash
 from billing.record import InvoiceRecord, Status
 from records.sql import (
     from_cursor,
@@ -76,7 +75,7 @@ async def save_records(s: AsyncSession, records: Sequence[InvoiceRecord]) -> Non
         (_upsert_placed(dialect, TrailRow), [row for record in records for row in _trail(record)]),
         (_upsert_placed(dialect, CallRow), [row for record in records for row in _calls(record)]),
         (_upsert_content(dialect), [row for record in records for row in _contents(record)]),
-        (_insert_new(dialect, DecisionRow), [row for record in records for row in _decisions(record)]),
+        (_upsert_placed(dialect, DecisionRow), [row for record in records for row in _decisions(record)]),
         (_upsert_case(dialect), [row for record in records for row in _cases(record)]),
         (_state_fate(), [row for record in records for row in _fates(record)]),
     ):
@@ -132,11 +131,6 @@ def _upsert_content(dialect: str) -> Any:
 
 
 @lru_cache
-def _insert_new(dialect: str, model: type[SQLModel]) -> Any:
-    return insert_for(dialect, model).on_conflict_do_nothing()
-
-
-@lru_cache
 def _upsert_case(dialect: str) -> Any:
     statement = insert_for(dialect, CaseRow)
     changed = {column.name: statement.excluded[column.name] for column in _K.columns if not column.primary_key}
@@ -181,14 +175,7 @@ def _contents(record: InvoiceRecord) -> list[dict[str, Any]]:
 
 
 def _decisions(record: InvoiceRecord) -> list[dict[str, Any]]:
-    return [
-        {**decision.model_dump(), "key": record.key, "action": decision.action.value, "digest": _digest(decision)}
-        for decision in record.decisions
-    ]
-
-
-def _digest(decision: Any) -> str:
-    return canonical_hash(decision.model_dump(mode="json"))
+    return [_placed(record, one.position, one.model_dump(exclude={"position"})) for one in record.decisions]
 
 
 def _cases(record: InvoiceRecord) -> list[dict[str, Any]]:

@@ -66,7 +66,7 @@ P = TypeVar("P", bound=Papers)
 R = TypeVar("R", bound=SQLModel)
 _LISTS: Final[dict[str, tuple[type[SQLModel], str]]] = {
     "assessments": (AssessmentRow, "assessed_at"),
-    "decisions": (DecisionRow, "at"),
+    "decisions": (DecisionRow, "position"),
     "trail": (TrailRow, "position"),
     "contents": (ContentRow, "made_at"),
     "cases": (CaseRow, "opened_at"),

@@ -162,12 +162,12 @@ class EntryRow(SQLModel, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """A human's answer. `digest` is the hash of all it says, so that writing it twice is writing it once."""
+    """A human's answer. `position` counts from 1 within the invoice, so that writing it twice is writing it once."""
 
     __tablename__ = "decisions"
 
     key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
-    digest: str = Field(primary_key=True, max_length=64)
+    position: int = Field(primary_key=True)
     at: datetime = Field(sa_type=Utc)
     action: str = Field(max_length=40)
     actor: str

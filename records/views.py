@@ -171,7 +171,7 @@ async def assemble(s: AsyncSession, heads: Sequence[RowMapping]) -> list[Invoice
     if not keys:
         return []
     assessments = await _assessments(s, heads, keys)
-    decisions = await _by_key(s, select(_D).where(_D.c.key.in_(keys)).order_by(_D.c.at, _D.c.digest))
+    decisions = await _by_key(s, select(_D).where(_D.c.key.in_(keys)).order_by(_D.c.position))
     cases = await _by_key(s, select(_K).where(_K.c.key.in_(keys)).order_by(_K.c.opened_at, _K.c.id))
     entries = await _by_key(s, select(_E).where(_E.c.key.in_(keys)).order_by(_E.c.position))
     sent = select(_M).where(_M.c.key.in_(keys), _M.c.sent_at.is_not(None))

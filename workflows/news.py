@@ -22,6 +22,7 @@ class News(BaseModel):
     told: int = 0
     entry_count: int = 0
     entries: list[Entry] = []
+    decision_count: int = 0
     decisions: list[Decision] = []
     fates: list[EventFate] = []
     known_fates: dict[str, EventFate] = {}
@@ -45,6 +46,12 @@ class News(BaseModel):
         self.entry_count += 1
         self.sequence += 1
         self.entries.append(Entry(number=self.entry_count, at=at, kind=kind, actor=actor, text=text))
+
+    def decided(self, decision: Decision) -> None:
+        """A person's answer, given its place among all those of the invoice."""
+        self.decision_count += 1
+        self.sequence += 1
+        self.decisions.append(decision.model_copy(update={"position": self.decision_count}))
 
     def append(self, at: datetime, kind: str, actor: str, body: dict[str, Any]) -> None:
         """One entry of the audit trail, chained to the one before it."""

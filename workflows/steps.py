@@ -176,7 +176,7 @@ class Steps:
             note=note,
             channel=asked.channel,
         )
-        self._state.news.decisions.append(decision)
+        self._state.news.decided(decision)
         self._state.news.append(at, action.value, asked.actor, {**decision_body(decision), **more, **_edit(asked)})
         self._state.news.note(at, "decision", asked.actor, f"{_words(asked)}{_after(': ', note)}{_after('; ', then)}")
 

@@ -7,7 +7,7 @@ from audit.look import Look
 from billing.decisions import Decision
 from billing.trail import TrailEntry, broken, genesis, holds
 
-_SAID: Final = Decision.model_fields.keys() - {"at", "actor"}
+_SAID: Final = Decision.model_fields.keys() - {"at", "actor", "position"}
 
 
 def of_invoice(book: Book, look: Look) -> None:
@@ -16,7 +16,7 @@ def of_invoice(book: Book, look: Look) -> None:
     entries = [TrailEntry.model_validate(row.model_dump(exclude={"key"})) for row in book.trail]
     wrong = broken(entries, genesis(book.key, book.registered.payload_hash))
     look.expect(not wrong, book.key, f"its trail of {len(entries)} entries is not whole: {wrong}")
-    decisions = [Decision.model_validate(row.model_dump(exclude={"key", "digest"})) for row in book.decisions]
+    decisions = [Decision.model_validate(row.model_dump(exclude={"key"})) for row in book.decisions]
     for one in decisions:
         words = f"{one.action.value} by {one.actor} at {one.at.isoformat()} on revision {one.revision}"
         look.expect(holds(entries, one), book.key, f"its trail of {len(entries)} entries does not hold {words}")

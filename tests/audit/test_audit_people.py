@@ -39,7 +39,7 @@ def _book(*decisions: Decision, needed: int = 1, automatic: bool = False) -> Boo
     prev = genesis(_KEY, _INTENT.payload_hash)
     for place, one in enumerate(decisions, start=1):
         fields = one.model_dump() | {"action": one.action.value}
-        book.decisions.append(DecisionRow(key=_KEY, digest=str(place), **fields))
+        book.decisions.append(DecisionRow(key=_KEY, **{**fields, "position": place}))
         entry = chained(place, one.at, "decision", one.actor, {**decision_body(one), "more": 1}, prev)
         book.trail.append(TrailRow(key=_KEY, **entry.model_dump()))
         prev = entry.hash

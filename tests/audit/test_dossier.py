@@ -85,7 +85,7 @@ def papers() -> Papers:
     found.assessments = [AssessmentRow(key=_KEY, revision=edited.revision(1), body=body, assessed_at=_AT)]
     prev = genesis(_KEY, intent.payload_hash)
     for place, one in enumerate(decisions, start=1):
-        fields = one.model_dump() | {"key": _KEY, "action": one.action.value, "digest": str(place)}
+        fields = one.model_dump() | {"key": _KEY, "action": one.action.value, "position": place}
         found.decisions.append(DecisionRow(**fields))
         entry = chained(place, one.at, "decision", one.actor, decision_body(one), prev)
         found.trail.append(TrailRow(key=_KEY, **entry.model_dump()))

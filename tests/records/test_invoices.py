@@ -1,7 +1,7 @@
 """Writing what the workflow says, twice, late and out of order; and reading it back whole."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -73,7 +73,7 @@ async def test_a_task_that_is_played_again_with_more_to_tell_loses_no_line_of_th
 
 async def test_writing_a_record_twice_is_writing_it_once(db: Database) -> None:
     await with_intent(db)
-    decision = Decision(at=AT, action=Action.APPROVE, actor="mia", revision="abc", result_revision="abc")
+    decision = Decision(position=1, at=AT, action=Action.APPROVE, actor="mia", revision="abc", result_revision="abc")
     record = a_record(
         entries=(Entry(number=1, at=AT, kind="sent", actor="billhook", text="sent"),),
         decisions=(decision,),
@@ -88,6 +88,16 @@ async def test_writing_a_record_twice_is_writing_it_once(db: Database) -> None:
     assert view.recipient.address == {"city": "Oslo"}
     assert view.available_actions == ["cancel"]
     assert view.decisions[0].at == AT
+
+
+async def test_a_task_that_is_played_again_later_tells_of_the_same_decision(db: Database) -> None:
+    def told(at: datetime) -> tuple[Decision, ...]:
+        return (Decision(position=1, at=at, action=Action.CANCEL, actor="mia", revision="abc", result_revision="abc"),)
+
+    await with_intent(db)
+    first, second = a_record(3, decisions=told(AT)), a_record(3, decisions=told(AT + timedelta(seconds=9)))
+    await _save(db, first, second)
+    assert [one.at for one in (await _view(db)).decisions] == [AT + timedelta(seconds=9)]
 
 
 async def test_a_late_record_does_not_reopen_a_closed_case(db: Database) -> None:

@@ -4,17 +4,20 @@ import asyncio
 import importlib
 import pkgutil
 import re
+from collections.abc import Callable
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from pydantic import BaseModel
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
 import billing
 import records
 from records import migrate
 from records.session import Database
+from tests.records.make import KEY, with_intent
 
 _FOREIGN = re.compile(r"(^|_)(number|pdf)($|_)|invoice_?no", re.IGNORECASE)
 _ALLOWED = {
@@ -81,3 +84,30 @@ async def test_processes_that_upgrade_at_once_do_not_trip_over_each_other(databa
 async def test_upgrading_again_changes_nothing(db: Database) -> None:
     await db.upgrade()
     assert await db.is_current()
+
+
+def _moved(move: Callable[..., None], revision: str) -> Callable[[Connection], None]:
+    def to(connection: Connection) -> None:
+        found = migrate.config()
+        found.attributes["connection"] = connection
+        move(found, revision)
+
+    return to
+
+
+async def test_decisions_keep_their_order_when_they_come_to_be_known_by_their_place(db: Database) -> None:
+    await with_intent(db)
+    async with db.engine.begin() as connection:
+        await connection.run_sync(_moved(command.downgrade, "0005"))
+        for minute, digest in ((2, "aa"), (1, "bb"), (1, "cc")):
+            at = f"2026-10-01 09:0{minute}:00+00:00"
+            said = "'cancel', :digest, 'r1', 'r1', '', 'api'"
+            statement = f"INSERT INTO decisions VALUES (:key, :digest, '{at}', {said})"  # noqa: S608 - words of this test
+            await connection.execute(text(statement), {"key": KEY, "digest": digest})
+        await connection.run_sync(_moved(command.upgrade, "head"))
+        rows = await connection.execute(text("SELECT position, actor FROM decisions ORDER BY position"))
+        assert [tuple(row) for row in rows] == [(1, "bb"), (2, "cc"), (3, "aa")]
+        await connection.run_sync(_moved(command.downgrade, "0005"))
+        await connection.run_sync(_moved(command.upgrade, "head"))
+        rows = await connection.execute(text("SELECT position, actor FROM decisions ORDER BY position"))
+        assert [tuple(row) for row in rows] == [(1, "bb"), (2, "cc"), (3, "aa")]
