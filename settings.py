@@ -4,9 +4,9 @@ Temporal's settings are not here; they come from temporalio.envconfig, so that o
 """
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,16 +14,21 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from billing import queues
 from billing.errors import BadInput
 from billing.mappings import System
 from billing.motions_file import MotionsFile
 from billing.policy import Policy
+from billing.queues import Queue
 
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+asyncpg",
     "postgresql": "postgresql+asyncpg",
 }
+
+HUBSPOT_RATE: Final = 9.0
+# 90 % of 100 requests in 10 s, HubSpot's limit per account for a private app on its smaller plans.
 
 
 def async_url(url: str) -> str:
@@ -34,6 +39,12 @@ def async_url(url: str) -> str:
 
 def _listed(secrets: SecretStr) -> list[str]:
     return [secret.strip() for secret in secrets.get_secret_value().split(",") if secret.strip()]
+
+
+def _free(task_queue: str) -> str:
+    if queues.is_taken(task_queue):
+        raise ValueError(f"{task_queue!r} ends like a queue of runs; choose another name, for example billhook")
+    return task_queue
 
 
 class Settings(BaseSettings):
@@ -68,7 +79,13 @@ class Settings(BaseSettings):
     generic_secret: SecretStr = SecretStr("")
     cloudevents_secret: SecretStr = SecretStr("")
     # what these systems sign their webhooks with, comma separated while one is rotated; without one their door is shut
-    task_queue: str = "billhook"
+    task_queue: Annotated[str, AfterValidator(_free)] = "billhook"
+    # what the names of all queues begin with: billing/queues.py
+    jupiter_rate: float = Field(default=0, ge=0)
+    crm_rate: float | None = Field(default=None, ge=0)
+    mail_rate: float = Field(default=0, ge=0)
+    # steps per second at each outside system, over all workers; 0 is no limit. Set 90 % of what your contract allows: a
+    # step makes one call, a rare one two. JupiterInvoice names no limit, and its 429 is waited out; HubSpot names one.
     log_format: Literal["text", "json"] = "text"
     delivery: Literal["mail", "api"] = "mail"
     carry_po: Literal["customer", "source", "never"] = "customer"
@@ -96,6 +113,13 @@ class Settings(BaseSettings):
     def ledger(self) -> Path:
         """The Beancount journal."""
         return self.ledger_file or self.data_dir / "ledger.beancount"
+
+    @property
+    def rates(self) -> dict[Queue, float]:
+        """Steps per second by the outside system's queue; a system without a limit is left out."""
+        crm = (HUBSPOT_RATE if self.crm == "hubspot" else 0) if self.crm_rate is None else self.crm_rate
+        found = {Queue.JUPITER: self.jupiter_rate, Queue.CRM: crm, Queue.MAIL: self.mail_rate}
+        return {queue: rate for queue, rate in found.items() if rate}
 
     @property
     def webhook_secret_list(self) -> list[str]:

@@ -1,14 +1,20 @@
-"""The composition root: joins workflows, activities and connectors; also the main of a worker process."""
+"""The composition root: joins workflows, activities and connectors; also the main of a worker process.
+
+One process runs a worker per queue (billing/queues.py). Each takes every activity, so that none waits for ever on a
+queue that it once stood on; what they differ in is how much they take at once. The numbers keep a run from taking the
+processor, the one SQLite file or the API from people's own work: docs/decisions/0020-queues.md.
+"""
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import httpx
 from temporalio.client import Client
@@ -22,8 +28,10 @@ from activities.mail import MailActivities
 from activities.reconcile import ReconcileActivities
 from activities.recording import RecordingInterceptor
 from activities.records import RecordActivities
+from billing import queues
 from billing.ownership import Carry
 from billing.policy import Policy
+from billing.queues import Queue
 from connectors.beancount import BeancountJournal
 from connectors.builtin_crm import BuiltinCrm
 from connectors.http import build_client
@@ -44,10 +52,31 @@ GRACE: Final = timedelta(seconds=30)
 # What an activity under way gets to finish after SIGTERM: its own longest timeout.
 CACHED_WORKFLOWS: Final = 1000
 # Workflows idle for weeks: caching all of them is mostly waste, a replay costs milliseconds.
+RUN_CACHED: Final = 500
+# A run's invoices come by once a step and then rest; held are those between two steps.
+RUN_TASKS: Final = 4
+# Workflow code is bound by the interpreter's lock: a person's task shares it with this many of a run's at the most.
+RUN_ACTIVITIES: Final = 10
+# Posting to the journal, which takes one at a time, and the run's own pages.
+CALLS: Final = 30
+# Three such queues together stay within the pool of 100 connections; the server hands the next out by rank, and what it
+# handed out no rank brings forward: the fewer wait here, the sooner a person's call is made.
 BUILD_ID: Final = f"billhook-{version('billhook')}"
 # Stands in every history. The SDK's own is a hash over all loaded code, which costs a start 3 s of CPU.
-OUTSIDE_AT_ONCE: Final = 100
-# Bounded by what one SQLite file and one API connection pool take.
+AT_ONCE: Final[Mapping[Queue, dict[str, Any]]] = {
+    Queue.MAIN: {"max_cached_workflows": CACHED_WORKFLOWS},
+    # The SDK's own 100 of each kind: what people and events bring comes singly.
+    Queue.RUNS: {
+        "max_cached_workflows": RUN_CACHED,
+        "max_concurrent_workflow_tasks": RUN_TASKS,
+        "max_concurrent_local_activities": RUN_TASKS,
+        "max_concurrent_activities": RUN_ACTIVITIES,
+    },
+    Queue.JUPITER: {"max_concurrent_activities": CALLS},
+    Queue.CRM: {"max_concurrent_activities": CALLS},
+    Queue.MAIL: {"max_concurrent_activities": CALLS},
+}
+"""What the worker of each queue takes at once."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +92,8 @@ class Parts:
     carry: Carry = Carry.CUSTOMER
     send_by_api: bool = False
     public_url: str = ""
+    rates: Mapping[Queue, float] = field(default_factory=dict)
+    # steps per second, over the workers of all processes, where an outside system's queue has a limit
 
     def activities(self) -> list[Callable[..., Any]]:
         records = RecordActivities(self.database, self.policy)
@@ -104,21 +135,55 @@ def sandboxed() -> SandboxedWorkflowRunner:
     )
 
 
-def build_worker(client: Client, parts: Parts, task_queue: str, **options: Any) -> Worker:
-    """A worker for workflows and activities on `task_queue`. `options` override the SDK's, for tests."""
+class Workers:
+    """The workers of one process: `async with` starts all; leaving it stops all at once, each within its grace.
+
+    When one of them fails, the task that entered is cancelled and the failure comes out of the block.
+    """
+
+    def __init__(self, workers: Iterable[Worker]) -> None:
+        self._workers = list(workers)
+
+    async def __aenter__(self) -> Self:
+        for one in self._workers:
+            await one.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ends = await asyncio.gather(
+            *(one.__aexit__(kind, error, trace) for one in self._workers), return_exceptions=True
+        )
+        for end in ends:
+            if end is not None:
+                raise end
+
+
+def build_worker(
+    client: Client, parts: Parts, task_queue: str, only: Iterable[Queue] = tuple(Queue), **options: Any
+) -> Workers:
+    """The workers of a process. `task_queue` is the setting, `only` the queues to work on, where not on all of them.
+    `options` override the SDK's on every worker, for tests."""
+    activities, interceptors = parts.activities(), [RecordingInterceptor(parts.database)]
+    given = {"activities": activities, "interceptors": interceptors, **options}
+    return Workers(_worker(client, task_queue, queue, parts.rates.get(queue), given) for queue in only)
+
+
+def _worker(client: Client, base: str, queue: Queue, rate: float | None, given: dict[str, Any]) -> Worker:
     defaults: dict[str, Any] = {
-        "workflows": list(WORKFLOWS),
-        "activities": parts.activities(),
-        "interceptors": [RecordingInterceptor(parts.database)],
+        "workflows": list(WORKFLOWS) if queue in queues.WORKFLOWS else [],
         "workflow_runner": UnsandboxedWorkflowRunner(),
         "build_id": BUILD_ID,
-        "max_cached_workflows": CACHED_WORKFLOWS,
-        "max_concurrent_activities": OUTSIDE_AT_ONCE,
         "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
+        "max_task_queue_activities_per_second": rate,
+        # An activity that is handed out with a workflow task passes the server's limit by.
+        "disable_eager_activity_execution": rate is not None,
         "graceful_shutdown_timeout": GRACE,
+        **AT_ONCE[queue],
     }
-    return Worker(client, task_queue=task_queue, **(defaults | options))
+    return Worker(client, task_queue=queues.name(base, queue), **(defaults | given))
 
 
 @asynccontextmanager
@@ -138,6 +203,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
             carry=Carry(settings.carry_po),
             send_by_api=settings.delivery == "api",
             public_url=settings.public_url,
+            rates=settings.rates,
         )
 
 
@@ -148,11 +214,11 @@ def _crm(settings: Settings, http: httpx.AsyncClient, database: Database) -> Crm
     return HubSpotCrm(hubspot, load_motions(settings).hubspot, database)
 
 
-async def run_worker(settings: Settings, client: Client) -> None:
-    """Runs until SIGTERM or SIGINT, then lets what is under way finish."""
+async def run_worker(settings: Settings, client: Client, only: Iterable[Queue] = tuple(Queue)) -> None:
+    """Runs until SIGTERM or SIGINT, then lets what is under way finish. `only`: the queues to work on."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with parts_of(settings) as parts, build_worker(client, parts, settings.task_queue):
+    async with parts_of(settings) as parts, build_worker(client, parts, settings.task_queue, only):
         await stop.wait()

@@ -19,10 +19,10 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.decisions import Answer, Cancel, Decide, DecideChange, Delegate, Retry
@@ -30,16 +30,13 @@ from billing.errors import BadInput, BillhookError, Conflict, Forbidden, NotFoun
 from billing.events import EventType, InvoiceEvent
 from billing.intent import Intent
 from settings import Settings
-from workflows import visibility
+from workflows import starting
 from workflows.late import LateStart
-from workflows.state import InvoiceStart
+from workflows.starting import CALL_TIMEOUT
 
 ClientFactory = Callable[[], Awaitable[Client]]
 
-WORKFLOW: Final = "InvoiceWorkflow"
 LATE_WORKFLOW: Final = "LateEventWorkflow"
-CALL_TIMEOUT: Final = timedelta(seconds=5)
-# A healthy engine answers in milliseconds; past this it is better to come back later than to hold a caller.
 UPDATE_TIMEOUT: Final = timedelta(seconds=20)
 # An update waits for the main loop, which may be inside a step at the invoicing API.
 _AWAY: Final = frozenset(
@@ -155,29 +152,17 @@ class Engine:
             raise EngineUnreachable("it says that it is not serving")
 
 
-async def start_invoice(client: Client, intent: Intent, task_queue: str) -> bool:
+async def start_invoice(client: Client, intent: Intent, task_queue: str, *, of_run: bool = False) -> bool:
     """Start the intent's workflow. True if this call started it, False if its key already has one, open or closed.
 
-    Raises EngineUnreachable.
+    `task_queue` is the setting. An invoice of a monthly run (`of_run`, or usage that nobody triggered) goes to the
+    queue of runs at the rank of bulk, everything else to the main one: see workflows/starting.py, which whoever
+    stands below this floor calls directly. Raises EngineUnreachable.
     """
     try:
-        await client.start_workflow(
-            WORKFLOW,
-            InvoiceStart(intent=intent),
-            id=intent.key,
-            task_queue=task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=visibility.at_start(intent),
-            static_summary=visibility.summary(intent),
-            static_details=visibility.details(intent),
-            rpc_timeout=CALL_TIMEOUT,
-        )
-    except WorkflowAlreadyStartedError:
-        return False
+        return await starting.start_invoice(client, intent, task_queue, of_run=of_run)
     except RPCError as error:
         raise _translated(error, intent.key) from error
-    return True
 
 
 async def signal_event(client: Client, key: str, event: InvoiceEvent) -> None:

@@ -13,8 +13,9 @@ from temporalio.service import RPCError
 from billing.errors import BillhookError
 from billing.reconcile_report import ReconcileReport
 from settings import Settings
-from starter.client import CALL_TIMEOUT, EngineUnreachable
+from starter.client import EngineUnreachable
 from workflows.reconcile import ReconcileStart, ReconcileWorkflow
+from workflows.starting import CALL_TIMEOUT
 
 BY_HAND: Final = "billhook-reconcile-by-hand"
 _LOOK_S: Final = 3.0

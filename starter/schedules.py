@@ -25,8 +25,8 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from settings import Settings
-from starter.client import CALL_TIMEOUT
 from workflows.reconcile import ReconcileStart, ReconcileWorkflow
+from workflows.starting import CALL_TIMEOUT
 
 RECONCILE: Final = "billhook-reconcile"
 _LONGEST_RUN: Final = timedelta(hours=6)

@@ -34,7 +34,7 @@ class LateEventWorkflow:
         try:
             await workflow.execute_activity(
                 step.SYNC_FIELDS.name, late.sync, result_type=step.SYNC_FIELDS.answers,
-                summary=step.SYNC_FIELDS.words, **options.OUTSIDE,
+                summary=step.SYNC_FIELDS.words, **options.outside(step.SYNC_FIELDS.name),
             )  # fmt: skip
         except ActivityError as error:
             refusal = f"could not {step.SYNC_FIELDS.words}: {words_of(error)}"

@@ -1,10 +1,20 @@
-"""Every activity's options, by name, with the reason for each timeout. No call in a workflow spells its own."""
+"""Every activity's options, by name, with the reason for each timeout. No call in a workflow spells its own.
+
+A call to an outside system waits on that system's queue: `outside` and `courtesy` know which. A step that is no such
+call, like the journal's, stays on the queue that its workflow runs on, and so does every local activity.
+"""
 
 from datetime import timedelta
 from typing import Any, Final
 
+from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType
+
+from activities import reconcile_steps
+from activities import signatures as step
+from billing import queues
+from billing.queues import Queue
 
 _PATIENT: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), backoff_coefficient=1.6, maximum_interval=timedelta(minutes=5)
@@ -33,3 +43,39 @@ RECORDS: Final[dict[str, Any]] = {
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=10)),
 }
 """Our own short writes and the assessment, as local activities: one billed action per workflow task."""
+
+QUEUES: Final[dict[str, Queue]] = {
+    **dict.fromkeys(
+        (
+            step.CREATE_DRAFT.name,
+            step.PATCH_DRAFT.name,
+            step.ISSUE.name,
+            step.REVISE.name,
+            step.DECLINE_CHANGE.name,
+            step.READ_LOCKED.name,
+            step.WITHDRAW.name,
+            reconcile_steps.PAGE,
+            reconcile_steps.LOOK,
+        ),
+        Queue.JUPITER,
+    ),
+    **dict.fromkeys((step.SYNC_FIELDS.name, step.MARK_BILLED.name), Queue.CRM),
+    step.SEND_MAIL.name: Queue.MAIL,
+}
+"""Which outside system each activity calls."""
+
+
+def outside(activity: str) -> dict[str, Any]:
+    """OUTSIDE, on the queue of the system that `activity` calls."""
+    return OUTSIDE | _queue_of(activity)
+
+
+def courtesy(activity: str) -> dict[str, Any]:
+    """COURTESY, on the queue of the system that `activity` calls."""
+    return COURTESY | _queue_of(activity)
+
+
+def _queue_of(activity: str) -> dict[str, Any]:
+    """By the queue that the workflow runs on, which no replay changes."""
+    queue = QUEUES.get(activity)
+    return {} if queue is None else {"task_queue": queues.name(queues.base_of(workflow.info().task_queue), queue)}

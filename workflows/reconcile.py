@@ -6,7 +6,7 @@ begins anew and finds what is left.
 
 import asyncio
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 from temporalio import workflow
@@ -15,7 +15,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities import reconcile_steps as steps
 from billing.reconcile import GRACE, Difference
 from billing.reconcile_report import Finding, ReconcileReport, Tally
-from workflows import options
+from workflows import options, priorities
 
 AT_ONCE: Final = 10
 # Invoices looked at closely side by side: a tenth of what a worker takes, so that people's own steps go first.
@@ -62,7 +62,7 @@ class ReconcileWorkflow:
         while True:
             asked = steps.Page(run=self._run, grace=self._start.grace, dry_run=self._start.dry_run, cursor=cursor)
             done: steps.PageDone = await workflow.execute_activity(
-                steps.PAGE, asked, result_type=steps.PageDone, summary="compare a page", **options.OUTSIDE
+                steps.PAGE, asked, result_type=steps.PageDone, summary="compare a page", **_background(steps.PAGE)
             )
             self._report = self._report.plus(done.tally).model_copy(update={"pages": self._report.pages + 1})
             await self._look_at(done.tally.look)
@@ -95,7 +95,7 @@ class ReconcileWorkflow:
         asked = steps.Look(run=self._run, grace=self._start.grace, dry_run=self._start.dry_run, external_id=external_id)
         try:
             found: Tally = await workflow.execute_activity(
-                steps.LOOK, asked, result_type=Tally, summary="look closely", **options.OUTSIDE
+                steps.LOOK, asked, result_type=Tally, summary="look closely", **_background(steps.LOOK)
             )
         except ActivityError as error:
             # One invoice that cannot be read hides no other.
@@ -113,6 +113,11 @@ class ReconcileWorkflow:
         if workflow.info().is_continue_as_new_suggested():
             state = {"run": self._run, "report": self._report, **place}
             workflow.continue_as_new(self._start.model_copy(update={"cursor": None, **state}))
+
+
+def _background(activity: str) -> dict[str, Any]:
+    """A comparison waits behind every invoice."""
+    return options.outside(activity) | {"priority": priorities.UNWATCHED}
 
 
 def _refused(external_id: str, error: ActivityError) -> Finding:

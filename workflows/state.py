@@ -61,6 +61,8 @@ class InvoiceState(BaseModel):
     waiting_for: str = ""
     failed_step: str | None = None
     refusal: str = ""
+    is_attended: bool = False
+    # A person has answered: what follows is not to wait behind a run.
 
     version: int = 1
     external_id: str | None = None

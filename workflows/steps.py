@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from temporalio import workflow
+from temporalio.common import Priority
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.signatures import AUTHORIZE, SAVE_RECORD, A, Authorize, Done, Q, Request, Signature, Verdict
@@ -17,7 +18,7 @@ from billing.intent import Commercial
 from billing.record import Status
 from billing.trail import decision_body
 from billing.untrusted import one_line
-from workflows import options, visibility
+from workflows import options, priorities, visibility
 from workflows.inbox import BY_SIGNAL, Asked, Inbox
 from workflows.state import InvoiceState
 
@@ -82,7 +83,11 @@ class Steps:
         # Who is mailed may look at once: what happened is recorded by then.
         await self.tell()
         handle = workflow.start_activity(
-            signature.name, build(), result_type=signature.answers, summary=signature.words, **options.COURTESY
+            signature.name,
+            build(),
+            result_type=signature.answers,
+            summary=signature.words,
+            **options.courtesy(signature.name),
         )
         await workflow.wait_condition(lambda: handle.done() or bool(self._inbox.cancels) or gives_way())
         gave_way = not handle.done()
@@ -167,6 +172,7 @@ class Steps:
     def decided(self, asked: Asked[Any], seen: str, note: str, *, then: str = "", **more: Any) -> None:
         """Keeps a human's answer: what he saw, and what the content is now. `then` says in words what came of it."""
         at, action = workflow.now(), asked.action
+        self._state.is_attended = True
         decision = Decision(
             at=at,
             action=action,
@@ -206,8 +212,9 @@ class Steps:
         if stoppable:
             self.check_stop()
         handle = workflow.start_activity(
-            signature.name, request, result_type=signature.answers, summary=signature.words, **options.OUTSIDE
-        )
+            signature.name, request, result_type=signature.answers, summary=signature.words, priority=self._rank(),
+            **options.outside(signature.name),
+        )  # fmt: skip
         await workflow.wait_condition(lambda: handle.done() or (stoppable and bool(self._inbox.cancels)))
         if not handle.done():
             handle.cancel()
@@ -215,6 +222,11 @@ class Steps:
             self.check_stop()
         result: A = await handle
         return result
+
+    def _rank(self) -> Priority:
+        """Before everything else once a person has answered: he looks on, also where a run made the invoice."""
+        answered = self._state.is_attended or self._inbox.cancels
+        return priorities.ANSWERED if answered else Priority.default
 
     async def _park(self, signature: Signature[Q, A], error: ActivityError, *, stoppable: bool) -> None:
         before = self._state.status

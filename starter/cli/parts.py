@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from billing.queues import Queue
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import data, say
 from starter.embedded.ports import HOST, Ports
@@ -79,8 +80,12 @@ def demo(
         raise Stop(Exit.NOT_IN_ORDER, "the demo found a disagreement; see above")
 
 
-def worker() -> None:
-    """Run one worker process until it is stopped."""
+def worker(
+    queue: Annotated[
+        list[Queue] | None, typer.Option(help="Work on this queue alone; give it again for more. Default: all.")
+    ] = None,
+) -> None:
+    """Run one worker process until it is stopped. Between them, the processes must work on every queue."""
     import asyncio  # noqa: PLC0415
 
     from settings import load_settings  # noqa: PLC0415
@@ -91,7 +96,7 @@ def worker() -> None:
         settings = load_settings()
         client = await connect(settings)
         await _keep_schedules(client, settings)
-        await run_worker(settings, client)
+        await run_worker(settings, client, queue or tuple(Queue))
 
     try:
         asyncio.run(run())
