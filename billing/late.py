@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from billing.assessment import Assessment
+from billing.cases import open_case, resolved
 from billing.events import EventType, InvoiceEvent
 from billing.lifecycle import FieldValue, Lifecycle, OpenCase, fold
 from billing.ownership import filled
-from billing.record import Entry, Fate, Status
+from billing.record import CaseRecord, Entry, Fate, Status
 from billing.told import PAST_CHANGE
 
 
@@ -30,12 +32,21 @@ class Ended:
 @dataclass(frozen=True)
 class Late:
     """What becomes of a late event: `fields` are those that it is the latest to have given, `case` one that it tells of
-    and that the end has withdrawn."""
+    and that the end, `ended_by` somebody at `ended_at`, has withdrawn."""
 
     fate: Fate
     reason: str
     fields: dict[str, FieldValue] = field(default_factory=dict)
     case: OpenCase | None = None
+    ended_at: datetime | None = None
+    ended_by: str = ""
+
+    def withdrawn_case(self, assessment: Assessment) -> CaseRecord | None:
+        """The case as it would stand had its request come in time; None where the event tells of none."""
+        if self.case is None or self.ended_at is None:
+            return None
+        opened = open_case(self.case.request.id, self.case, assessment)
+        return resolved(opened, "withdrawn", self.ended_at, self.ended_by)
 
 
 def judge_late(event: InvoiceEvent, known: Iterable[InvoiceEvent], ended: Ended) -> Late:
@@ -51,7 +62,7 @@ def judge_late(event: InvoiceEvent, known: Iterable[InvoiceEvent], ended: Ended)
     if asked is not None and asked.id in life.cases:
         return Late(Fate.IGNORED, f"the invoice is {ended.status}; {PAST_CHANGE}")
     case = life.withdrawn.get(asked.id) if asked is not None else None
-    return Late(fate, reason, _given(event, life, ended), case)
+    return Late(fate, reason, _given(event, life, ended), case, life.ended_at, life.ended_by)
 
 
 def late_words(event: InvoiceEvent, status: Status) -> str:

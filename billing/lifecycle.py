@@ -21,6 +21,10 @@ from billing.record import Fate, Status
 STALE_APPROVAL: Final = "it approves"
 # What the reason begins with when an approval of a version that is not current is ignored; the timeline shows it.
 
+RECIPIENT: Final = "recipient"
+INVOICING_API: Final = "invoicing API"
+# Who ended an invoice, where no person of ours did.
+
 
 @dataclass(frozen=True)
 class FieldValue:
@@ -56,6 +60,18 @@ class Lifecycle:
     approved_at: datetime | None = None
     voided_at: datetime | None = None
     fates: dict[str, tuple[Fate, str]] = field(default_factory=dict)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the recipient approved or the API voided, if either did."""
+        return self.approved_at or self.voided_at
+
+    @property
+    def ended_by(self) -> str:
+        """Whose act that was; empty while the invoice lives."""
+        if self.approved_at:
+            return RECIPIENT
+        return INVOICING_API if self.voided_at else ""
 
     @property
     def status(self) -> Status:

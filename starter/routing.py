@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.signatures import GivenField, StateLate, SyncFields
-from billing.cases import case_words, open_case
+from billing.cases import case_words
 from billing.events import EventType, InvoiceEvent
 from billing.intent import Intent, canonical_hash
 from billing.late import Ended, Late, judge_late, late_entries
@@ -149,10 +149,7 @@ class Router:
 
     async def _case(self, session: AsyncSession, key: str, late: Late) -> CaseRecord | None:
         assessment = await invoices.last_assessment(session, key) if late.case is not None else None
-        if late.case is None or assessment is None:
-            return None
-        case = open_case(late.case.request.id, late.case, assessment)
-        return case.model_copy(update={"status": "withdrawn"})
+        return late.withdrawn_case(assessment) if assessment is not None else None
 
     async def _view(self, key: str) -> InvoiceView | None:
         async with self._database.session() as session:

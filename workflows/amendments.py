@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta
 
 from activities import signatures as step
 from billing.lifecycle import FieldValue, Lifecycle
@@ -58,20 +57,17 @@ class Amendments:
         """Fields that the API holds otherwise than we sent them and than any event told us.
 
         The event that gave them has not reached us, so its time is not known: the earliest that it can have is taken,
-        and a newer value from another invoice stays. When the event does come, it counts by its own time.
+        which may be that of the event before it, and a newer value from another invoice stays. When the event does
+        come, it counts by its own time.
         """
         known = self._state.given_fields()
         values = {**self._state.carries, **{name: given.value for name, given in known.items()}}
         missed = {name: value for name, value in locked.fields.items() if filled(values.get(name)) != filled(value)}
         if not missed:
             return
-        earliest = {name: known[name].at + _NEXT if name in known else self._state.began_at for name in missed}
+        earliest = {name: known[name].at if name in known else self._state.began_at for name in missed}
         given = {name: step.GivenField(value=value, at=earliest[name]) for name, value in missed.items()}
         self._steps.note("amended", "billhook", f"{', '.join(sorted(given))} {READ_BACK}")
         digest = f"v{self._state.issued_version}-locked"
         self._state.read_back = missed
         await self._steps.take(step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=False)
-
-
-_NEXT = timedelta(microseconds=1)
-# The least by which an event can be later than another: the API tells times to the microsecond.

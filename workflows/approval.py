@@ -13,11 +13,13 @@ from billing.intent import Intent
 from billing.record import Status
 from workflows.approval_clock import ApprovalClock
 from workflows.case_clock import CaseClock
-from workflows.cases import open_cases, resolve
+from workflows.cases import resolve
 from workflows.inbox import Asked, Inbox
+from workflows.interruptions import Edited, Stopped
+from workflows.overtaken import check_overtaken
 from workflows.requests import Requests
 from workflows.state import InvoiceState, OpenApproval
-from workflows.steps import Edited, Steps, Stopped
+from workflows.steps import Steps
 
 _EXPIRED = "nobody decided in time"
 
@@ -52,7 +54,7 @@ class Approval:
             await self._clock.tell()
             while not self._state.is_cleared:
                 self._steps.check_stop()
-                await self._check_overtaken()
+                self._check_overtaken()
                 await self._read_one()
                 await self._steps.tell()
                 if not self._state.is_cleared:
@@ -100,23 +102,10 @@ class Approval:
         else:
             await self._cases.ring()
 
-    async def _check_overtaken(self) -> None:
+    def _check_overtaken(self) -> None:
         """The recipient may approve the issued version while its successor still waits for us: then that one stands."""
-        if not self._state.issued_version:
-            return
-        self._state.hear(self._inbox.events)
-        self._inbox.events.clear()
-        life = self._state.life()
-        self._state.note_fates(life, workflow.now())
-        open_cases(life, self._state, self._steps)
+        check_overtaken(self._state, self._inbox)
         self._cases.set()
-        if life.voided_at:
-            raise Stopped("invoicing API", "voided there", at_api=True)
-        if life.approved_at:
-            words = f"V{self._state.issued_version} was approved before V{self._state.version} was issued, and stands"
-            self._steps.note("overtaken", "recipient", words)
-            self._state.back_to_issued()
-            raise Edited
 
     async def _decide(self, asked: Asked[Decide]) -> None:
         wish, state = asked.wish, self._state

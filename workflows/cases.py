@@ -2,16 +2,17 @@
 
 from datetime import datetime
 
+from temporalio import workflow
+
 from billing.cases import case_words, open_case, resolved, responded
 from billing.decisions import DecideChange
 from billing.lifecycle import Lifecycle
 from billing.proposals import is_in_part
 from workflows.inbox import Asked
 from workflows.state import InvoiceState
-from workflows.steps import Steps
 
 
-def open_cases(life: Lifecycle, state: InvoiceState, steps: Steps) -> None:
+def open_cases(life: Lifecycle, state: InvoiceState) -> None:
     """A record for every request that is new; also for one that the end overtook, which is then withdrawn.
 
     A request that is told twice counts from the first telling, whichever of the two reached us first.
@@ -22,7 +23,7 @@ def open_cases(life: Lifecycle, state: InvoiceState, steps: Steps) -> None:
         case, known = open_case(case_id, found, state.assessment), state.cases.get(case_id)
         if known is None:
             state.cases[case_id] = case
-            steps.note("case", "billhook", case_words(case))
+            state.news.note(workflow.now(), "case", "billhook", case_words(case))
         elif case.opened_at != known.opened_at:
             times = {name: getattr(case, name) for name in ("opened_at", "remind_at", "warn_at", "deadline")}
             state.cases[case_id] = known.model_copy(update=times)

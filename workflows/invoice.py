@@ -21,11 +21,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approval import Approval
     from workflows.cases import close_cases, open_cases, withdraw_cases
     from workflows.inbox import Inbox
+    from workflows.interruptions import Edited, Stopped
     from workflows.people import People
     from workflows.recipient import RecipientWatch
     from workflows.requests import Requests
     from workflows.state import InvoiceStart, InvoiceState
-    from workflows.steps import Edited, Steps, Stopped
+    from workflows.steps import Steps
 
 
 @workflow.defn
@@ -103,7 +104,7 @@ class InvoiceWorkflow(People):
 
     async def _deliver(self) -> None:
         state = self._state
-        if state.delivered_version == state.issued_version:
+        if state.delivered_version == state.issued_version or state.life().approved_at:
             return
         await self._steps.take(step.SEND_MAIL, lambda: self._requests.mail("link"))
         state.delivered_version = state.issued_version
@@ -179,9 +180,8 @@ class InvoiceWorkflow(People):
         self._inbox.events.clear()
         life = self._state.life()
         self._state.note_fates(life, workflow.now())
-        open_cases(life, self._state, self._steps)
-        ended_at = life.approved_at or life.voided_at or workflow.now()
-        withdraw_cases(self._state, ended_at, "recipient" if life.approved_at else "billhook")
+        open_cases(life, self._state)
+        withdraw_cases(self._state, life.ended_at or workflow.now(), life.ended_by or "billhook")
         if self._state.issued_version:
             await self._amendments.settle(life)
 

@@ -14,11 +14,13 @@ from billing.record import Status
 from workflows.alarm import Alarm
 from workflows.amendments import Amendments
 from workflows.case_clock import CaseClock
-from workflows.cases import open_cases, resolve, respond, take, withdraw_cases
+from workflows.cases import resolve, respond, take, withdraw_cases
 from workflows.inbox import Asked, Inbox
+from workflows.interruptions import Edited, Stopped
+from workflows.overtaken import read_events
 from workflows.requests import Requests
 from workflows.state import InvoiceStart, InvoiceState
-from workflows.steps import Edited, Steps, Stopped
+from workflows.steps import Steps
 
 _WAITING = {
     Status.SENT: "Waits for the recipient to look at it.",
@@ -66,15 +68,10 @@ class RecipientWatch:
         return self._is_answered() or self._follow_up.rang or self._cases.rang or self._steps.has_news
 
     async def _read_events(self) -> None:
-        """The whole inbox at once: the fold puts it in order."""
-        self._state.hear(self._inbox.events)
-        self._inbox.events.clear()
-        life = self._state.life()
-        self._state.note_fates(life, workflow.now())
-        open_cases(life, self._state, self._steps)
+        life = read_events(self._state, self._inbox)
         self._cases.set()
         if life.voided_at:
-            raise Stopped("invoicing API", "voided there", at_api=True)
+            raise Stopped(life.ended_by, "voided there", at_api=True)
         self._become(life)
         await self._amendments.sync(life, stoppable=not life.approved_at)
 
@@ -82,7 +79,7 @@ class RecipientWatch:
         status = Status.CHANGE_REQUESTED if self._state.open_cases and not life.approved_at else life.status
         self._state.approved_at = life.approved_at
         if life.approved_at:
-            withdraw_cases(self._state, life.approved_at, "recipient")
+            withdraw_cases(self._state, life.approved_at, life.ended_by)
         if status is not Status.SENT:
             self._follow_up.stop()
         self._steps.become(status, self._waiting_words(status))

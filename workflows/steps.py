@@ -20,24 +20,11 @@ from billing.trail import decision_body
 from billing.untrusted import one_line
 from workflows import options, priorities, visibility
 from workflows.inbox import BY_SIGNAL, Asked, Inbox
+from workflows.interruptions import Edited, Stopped
+from workflows.overtaken import check_overtaken
 from workflows.state import InvoiceState
 
 _LONGEST_REASON: Final = 1_000
-
-
-class Stopped(Exception):
-    """The invoice ends before it is billed; `at_api` says that the API ended it already."""
-
-    def __init__(self, actor: str, reason: str, *, status: Status = Status.CANCELLED, at_api: bool = False) -> None:
-        super().__init__(reason)
-        self.actor = actor
-        self.reason = reason
-        self.status = status
-        self.at_api = at_api
-
-
-class Edited(Exception):
-    """Everything that depends on the revision is to be done again."""
 
 
 class Steps:
@@ -235,22 +222,35 @@ class Steps:
         self.note("failed", "billhook", f"could not {signature.words}: {reason}")
         self.become(Status.NEEDS_ATTENTION, f"Could not {signature.words}: {reason}. Mend the cause, then `retry`.")
         await self.tell()
-        retry = await self._wait_for_retry(stoppable=stoppable)
-        self._state.failed_step = None
-        self.become(before)
+        try:
+            retry = await self._wait_for_retry(stoppable=stoppable)
+        except Edited:
+            self._take_up(before)
+            self._refuse_retries("overtaken by the recipient's approval")
+            raise
+        self._take_up(before)
         retry.answer = self.answer()
-        late, self._inbox.retries = self._inbox.retries, []
-        for asked in late:
-            self.refuse(asked, NotPossible(asked.action.value, f"taken up again by {retry.actor} already"))
+        self._refuse_retries(f"taken up again by {retry.actor} already")
         if retry.wish.patch is not None:
             raise Edited
 
+    def _take_up(self, status: Status) -> None:
+        self._state.failed_step = None
+        self.become(status)
+
+    def _refuse_retries(self, state: str) -> None:
+        late, self._inbox.retries = self._inbox.retries, []
+        for asked in late:
+            self.refuse(asked, NotPossible(asked.action.value, state))
+
     async def _wait_for_retry(self, *, stoppable: bool) -> Asked[Retry]:
+        """Raises Stopped or Edited where the step is overtaken by a cancel, a void or the recipient's approval."""
         inbox = self._inbox
         while True:
-            await workflow.wait_condition(lambda: bool(inbox.retries or self.has_news or (stoppable and inbox.cancels)))
+            await workflow.wait_condition(lambda: self._is_called(stoppable=stoppable))
             if stoppable:
                 self.check_stop()
+                check_overtaken(self._state, inbox)
             if not inbox.retries:
                 await self.tell()
                 continue
@@ -263,6 +263,10 @@ class Steps:
                 self._abandon(asked)
             elif self._accepts(asked):
                 return asked
+
+    def _is_called(self, *, stoppable: bool) -> bool:
+        inbox = self._inbox
+        return bool(inbox.retries or self.has_news or (stoppable and (inbox.cancels or inbox.events)))
 
     def _abandon(self, asked: Asked[Retry]) -> None:
         """What the recipient approved is closed unbilled; anything else is withdrawn at the API first."""

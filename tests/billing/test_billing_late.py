@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from billing.assessment import Assessment
 from billing.events import EventType, InvoiceEvent
 from billing.late import Ended, Late, judge_late, late_entries
 from billing.record import Fate, Status
@@ -88,3 +89,22 @@ def test_the_timeline_has_the_event_at_its_own_time_and_says_that_it_was_late(fi
     assert told.at == now
     assert "came late" in told.text
     assert ("po_number to the CRM" in told.text) == bool(fields)
+
+
+@given(some_events(), st.sampled_from([APPROVED, VOIDED]), st.data())
+def test_a_case_that_is_heard_of_after_the_end_stands_as_if_it_had_come_in_time(
+    events: list[InvoiceEvent], end: InvoiceEvent, data: st.DataObject
+) -> None:
+    requests = [one for one in events if one.data.change_request is not None]
+    assume(requests)
+    late = data.draw(st.sampled_from(requests))
+    known = [one for one in [*events, end] if one.id != late.id]
+    status = Status.BILLED if end is APPROVED else Status.CANCELLED
+    case = judged(late, *known, status=status).withdrawn_case(Assessment(automatic=True, policy_hash="p"))
+    life = folded([*known, late], version=1)
+    assert late.data.change_request is not None
+    if case is None:
+        assert life.fates[late.id][0] is Fate.IGNORED or late.data.change_request.id not in life.withdrawn
+    else:
+        assert (case.status, case.resolved_at, case.resolved_by) == ("withdrawn", life.ended_at, life.ended_by)
+        assert case.opened_at == life.withdrawn[case.id].at

@@ -25,7 +25,7 @@ from sqlalchemy import func, select
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import UnsandboxedWorkflowRunner
+from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner
 
 from audit.sources import Sources
 from records.sql import table
@@ -51,6 +51,9 @@ STALLED_S: Final = 40.0
 PATIENCE_S: Final = 60.0
 ENDS: Final = frozenset({"billed", "rejected", "cancelled"})
 _V = table(EventRow)
+_POLLERS: Final = PollerBehaviorSimpleMaximum(10)
+# The test server does not tell a worker how many polls to make; with autoscaling, workflow tasks lie there
+# that nobody fetches, and time stands still.
 _POLICY: Final = '[approval]\nassignee = "dana@billhook.example"\nescalate_to = "robin@billhook.example"\n'
 
 
@@ -256,7 +259,11 @@ async def _world(seed: int) -> AsyncIterator[Year]:
             running_stack(
                 environment.client.service_client.config.target_host,
                 folder,
-                worker_options={"workflow_runner": UnsandboxedWorkflowRunner()},
+                worker_options={
+                    "workflow_runner": UnsandboxedWorkflowRunner(),
+                    "workflow_task_poller_behavior": _POLLERS,
+                    "activity_task_poller_behavior": _POLLERS,
+                },
                 policy_file=_policy(folder),
                 reconcile_grace_s=0,
             )

@@ -50,8 +50,8 @@ AT_ONCE: Final = 16
 OUTAGE_AT: Final = 0.08
 # Of all posts: a third of the events has been heard once by then, most of the rest is first heard in the outage.
 PATIENCE_S: Final = 900.0
-SHOWN: Final = 20
-# Lines of a difference; more would hide the first.
+SHOWN: Final = 6
+# Lines of a difference of each kind; more would hide the first.
 DIFFERS: Final = "the storm's state is not that of the ordered delivery"
 _FORGER: Final = "whsec_" + b64encode(b"a secret that nobody gave to anybody").decode()
 _V = table(EventRow)
@@ -343,13 +343,14 @@ async def _busy(stack: Stack) -> str:
 
 
 def differences(ordered: str, stormy: str) -> list[str]:
-    """None, or one violation that begins with `DIFFERS` and shows the first lines."""
+    """None, or one violation that begins with `DIFFERS` and shows the first lines of each kind."""
     if ordered.encode() == stormy.encode():
         return []
     told = difflib.unified_diff(ordered.splitlines(), stormy.splitlines(), "ordered", "storm", lineterm="", n=0)
     lines = [line for line in told if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(map(kind_of, lines)).items()))
-    return [f"{DIFFERS}: {kinds}\n" + "\n".join(lines[:SHOWN])]
+    by_kind = {kind: [line for line in lines if kind_of(line) == kind] for kind in sorted(set(map(kind_of, lines)))}
+    kinds = ", ".join(f"{len(of_kind)} {kind}" for kind, of_kind in by_kind.items())
+    return [f"{DIFFERS}: {kinds}\n" + "\n".join(line for of_kind in by_kind.values() for line in of_kind[:SHOWN])]
 
 
 def kind_of(line: str) -> str:

@@ -376,6 +376,41 @@ async def next_version_overtaken(world: World) -> str:
     return key
 
 
+@_walk()
+async def next_version_too_late(world: World) -> str:
+    """The recipient has approved V1 when V2 is made of his request, and we hear of it last: V1 stands, unretried."""
+    key = await world.bill()
+    case = await _changed(world, key, "a little less")
+    await world.stack.faults(seed=1, webhook_drop_rate=1.0)
+    await world.stack.recipient(key, "approve", version="1")
+    await world.answers(key, case, "accept", note="ok", patch=percent("3"))
+    await world.decides(key, "approve")
+    await world.until(key, "needs_attention")
+    await world.hears_late(key, "invoice.approved")
+    return key
+
+
+@_walk()
+async def approved_while_parked(world: World) -> str:
+    """The link's mail is refused, and the recipient finds his way without it: nothing is left to retry."""
+    async with world.refusing_mails():
+        key = await world.bill()
+        await world.until(key, "needs_attention")
+        await world.approved(key)
+        await world.ended(key, "billed")
+    return key
+
+
+@_walk("cancelled")
+async def voided_while_parked(world: World) -> str:
+    async with world.refusing_mails():
+        key = await world.bill()
+        await world.until(key, "needs_attention")
+        await world.by_hand(key, "POST", "/void", reason="not what was agreed")
+        await world.ended(key, "cancelled")
+    return key
+
+
 @_walk(on=Engine.SKIPS_TIME)
 async def next_version_expired(world: World) -> str:
     key = await world.bill(amount="20000.00")
