@@ -25,6 +25,7 @@ from sandbox.config import SandboxConfig
 from sandbox.server import build_server
 from settings import Settings
 from starter.http.app import create_app
+from tests.fresh import bring_up
 from workflows import visibility
 
 API_KEY: Final = "jk_test_key"
@@ -216,7 +217,7 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
         settings = Settings(**(given | changes))
         database = Database(settings.database)
         around.push_async_callback(database.close)
-        await database.upgrade()
+        await bring_up(database)
         client = await _connect(temporal_address)
         sandbox = SandboxConfig(
             database=folder / "sandbox.db",

@@ -26,6 +26,7 @@ from records import customers
 from records.session import Database
 from sandbox.config import SandboxConfig
 from sandbox.server import bind, build_server
+from tests.fresh import bring_up
 
 KEY = "invoice:project_1:milestone_1"
 CUSTOMER = customers.CustomerBody(name="Acme", email="ap@acme.example", segment="standard", currency="USD")
@@ -98,7 +99,7 @@ async def desk(tmp_path: Path, key_life: int) -> AsyncIterator[Desk]:
     server = build_server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'b.db'}")
-    await database.upgrade()
+    await bring_up(database)
     async with database.transaction() as session:
         await customers.put_customer(session, "acme", CUSTOMER)
     async with (

@@ -11,6 +11,7 @@ from activities.signatures import SendMail
 from records.customers import CustomerBody, put_customer
 from records.session import Database
 from tests.activities.test_mail_of_what_was_viewed import Outbox
+from tests.fresh import bring_up
 from tests.nasty import MESSAGE, assert_plain
 from tests.records.make import KEY, with_intent
 
@@ -18,7 +19,7 @@ from tests.records.make import KEY, with_intent
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     found = Database(f"sqlite:///{tmp_path / 'records.db'}")
-    await found.upgrade()
+    await bring_up(found)
     await with_intent(found)
     async with found.transaction() as session:
         body = {"name": f"Acme {MESSAGE}"[:180], "email": "ap@acme.example", "segment": "standard", "currency": "USD"}

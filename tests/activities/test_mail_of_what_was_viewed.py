@@ -10,6 +10,7 @@ from activities.signatures import SendMail
 from connectors.ports import Mail
 from records import events
 from records.session import Database
+from tests.fresh import bring_up
 from tests.records.make import KEY, an_event, with_intent
 
 
@@ -24,7 +25,7 @@ class Outbox:
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     found = Database(f"sqlite:///{tmp_path / 'records.db'}")
-    await found.upgrade()
+    await bring_up(found)
     yield found
     await found.close()
 

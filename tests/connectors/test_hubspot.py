@@ -18,6 +18,7 @@ from connectors.hubspot import HubSpot
 from connectors.hubspot_crm import HubSpotCrm
 from records.customers import CustomerBody, put_customer
 from records.session import Database
+from tests.fresh import bring_up
 from tests.hubspot import TOKEN, FakeHubSpot, running_hubspot
 
 ADDRESS = {"line1": "Hauptstr. 1", "line2": "", "postal_code": "10115", "city": "Berlin", "country": "DE"}
@@ -33,7 +34,7 @@ async def fake() -> AsyncIterator[FakeHubSpot]:
 @pytest_asyncio.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(f"sqlite:///{tmp_path / 'b.db'}")
-    await database.upgrade()
+    await bring_up(database)
     async with database.transaction() as session:
         given = {"name": "Acme", "email": "ap@acme.example", "currency": "USD"}
         await put_customer(session, "acme", CustomerBody(**given, crm_ref="77"))

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from records.session import Database
+from tests.fresh import bring_up
 from tests.postgres import postgres_server, postgres_url
 
 __all__ = ["postgres_server", "postgres_url"]
@@ -29,5 +30,5 @@ async def empty(database_url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def db(empty: Database) -> Database:
-    await empty.upgrade()
+    await bring_up(empty)
     return empty

@@ -23,6 +23,7 @@ from records.tokens import Scope, create_token
 from settings import Settings
 from starter.http.app import create_app
 from starter.http.parts import Parts
+from tests.fresh import bring_up
 
 OLD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NEW_SECRET = "whsec_bmV3LXNlY3JldC1uZXctc2VjcmV0LW5ldy1zZWNyZXQ="
@@ -77,7 +78,7 @@ async def running_api(address: str, folder: Path, **changes: Any) -> AsyncIterat
     }
     settings = Settings(**(given | changes))
     database = Database(settings.database)
-    await database.upgrade()
+    await bring_up(database)
     app = create_app(settings, database, lambda: Client.connect(address, data_converter=pydantic_data_converter))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

@@ -25,6 +25,7 @@ from records.session import Database
 from records.tables import EventRow
 from starter.client import Engine, start_invoice
 from starter.dispatcher import BATCH, Dispatcher
+from tests.fresh import bring_up
 from tests.postgres import postgres_server, postgres_url
 from tests.records.make import AT, an_intent, with_customer
 from tests.stack import assert_eventually
@@ -134,7 +135,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def office(database_url: str, temporal_address: str) -> AsyncIterator[Office]:
     database = Database(database_url)
     try:
-        await database.upgrade()
+        await bring_up(database)
         await with_customer(database)
         yield Office(database, await Client.connect(temporal_address, data_converter=pydantic_data_converter))
     finally:
