@@ -42,7 +42,7 @@ def _listed(secrets: SecretStr) -> list[str]:
 
 
 def _free(task_queue: str) -> str:
-    if queues.is_taken(task_queue):
+    if queues.is_of_runs(task_queue):
         raise ValueError(f"{task_queue!r} ends like a queue of runs; choose another name, for example billhook")
     return task_queue
 

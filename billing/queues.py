@@ -35,9 +35,9 @@ def base_of(task_queue: str) -> str:
     return task_queue.removesuffix(f"-{Queue.RUNS.value}")
 
 
-def is_taken(base: str) -> bool:
-    """No setting may end like the queue of runs: `base_of` could not tell the two apart."""
-    return base_of(base) != base
+def is_of_runs(task_queue: str) -> bool:
+    """Whether runs wait there. No setting may end so: `base_of` could not tell the two apart."""
+    return base_of(task_queue) != task_queue
 
 
 def of_intent(intent: Intent) -> Queue:

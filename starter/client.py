@@ -30,6 +30,7 @@ from billing.errors import BadInput, BillhookError, Conflict, Forbidden, NotFoun
 from billing.events import EventType, InvoiceEvent
 from billing.intent import Intent
 from settings import Settings
+from starter.ranking import put_first
 from workflows import starting
 from workflows.late import LateStart
 from workflows.starting import CALL_TIMEOUT
@@ -232,6 +233,7 @@ async def _ask(client: Client, key: str, update: str, wish: BaseModel) -> Answer
     try:
         # Around both: the SDK gives the acceptance and the outcome this long each.
         async with asyncio.timeout(UPDATE_TIMEOUT.total_seconds()):
+            await put_first(client, handle)
             answer: Any = await handle.execute_update(update, wish, result_type=Answer, rpc_timeout=UPDATE_TIMEOUT)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise NoAnswerYet(key) from error

@@ -30,11 +30,11 @@ def test_the_main_queue_bears_the_settings_name_and_every_other_one_its_own() ->
 @pytest.mark.parametrize("base", ["billhook", "billhook-3f", "a-runs-b", "runs"])
 def test_a_workflow_finds_the_setting_again_from_whichever_queue_it_runs_on(base: str) -> None:
     assert {queues.base_of(queues.name(base, queue)) for queue in queues.WORKFLOWS} == {base}
-    assert not queues.is_taken(base)
+    assert not queues.is_of_runs(base)
 
 
 def test_a_setting_that_ends_like_the_queue_of_runs_is_told() -> None:
-    assert queues.is_taken("billhook-runs")
+    assert queues.is_of_runs("billhook-runs")
 
 
 @pytest.mark.parametrize(
