@@ -4,7 +4,7 @@ A month is named `2026-10` and begins at local midnight. Which month a moment li
 down, so a later change of a zone moves nothing that is counted already.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -38,6 +38,10 @@ class BillingGroup(BaseModel):
             raise ValueError("a time without a zone has no day")
         return at.astimezone(ZoneInfo(self.zone)).date()
 
+    def ends_at(self, period: str) -> datetime:
+        """When the month is over here (aware UTC). Raises BadInput on a period that is none."""
+        return datetime.combine(first_day(month_after(period)), time.min, ZoneInfo(self.zone)).astimezone(UTC)
+
 
 def month_of(day: date) -> str:
     return f"{day.year:04d}-{day.month:02d}"
@@ -59,3 +63,8 @@ def last_day(period: str) -> date:
 def month_after(period: str) -> str:
     """Raises BadInput as `first_day` does."""
     return month_of(first_day(period) + timedelta(days=_OVER_A_MONTH))
+
+
+def month_before(period: str) -> str:
+    """Raises BadInput as `first_day` does."""
+    return month_of(first_day(period) - timedelta(days=1))

@@ -4,7 +4,7 @@ A recipient's answer is kept per scope (project, deal or subscription) and per c
 one atomic statement, so two invoices that are amended at once cannot undo each other.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -99,9 +99,18 @@ async def carry_forward(s: AsyncSession, customer_id: str, scope: str, carry: Ca
     """Recipient-owned fields for this customer's next invoice, by name; a PO number only as far as `carry` lets it."""
     scopes = {_ANY_SCOPE, scope}
     wanted = select(_F.c.scope, _F.c.field, _F.c.value).where(_F.c.customer_id == customer_id, _F.c.scope.in_(scopes))
-    given = {(row.scope, row.field): row.value for row in await s.execute(wanted)}
-    carried = {name: given.get((_po_scope(name, scope, carry), name)) for name in RECIPIENT_FIELDS}
-    return {name: value for name, value in carried.items() if value}
+    return carried({(row.scope, row.field): row.value for row in await s.execute(wanted)}, scope, carry)
+
+
+def carried(given: Mapping[tuple[str, str], Any], scope: str, carry: Carry) -> dict[str, Any]:
+    """What of the values `given` by (scope, field) an invoice of `scope` carries; what is empty was not given."""
+    found = {name: _given(given, name, scope, carry) for name in RECIPIENT_FIELDS}
+    return {name: value for name, value in found.items() if value}
+
+
+def _given(given: Mapping[tuple[str, str], Any], name: str, scope: str, carry: Carry) -> Any:
+    where = _po_scope(name, scope, carry)
+    return None if where is None else given.get((where, name))
 
 
 def _po_scope(field: str, scope: str, carry: Carry) -> str | None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import Executable, literal, select, update
+from sqlalchemy import Executable, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import KeyTaken, UnknownCustomer
-from billing.intent import Intent
+from billing.intent import Intent, Motion
+from billing.money import Money
+from billing.record import Status
+from billing.run_plan import Standing
 from records.sql import affected, insert, now, table
-from records.tables import Customer, IntentRow
+from records.tables import Customer, IntentRow, InvoiceRow
 
-_N, _C = table(IntentRow), table(Customer)
+_N, _C, _I = table(IntentRow), table(Customer), table(InvoiceRow)
 
 
 async def register(s: AsyncSession, intent: Intent) -> bool:
@@ -55,6 +58,21 @@ async def get_intent(s: AsyncSession, key: str) -> Intent | None:
 async def known(s: AsyncSession, keys: Collection[str]) -> set[str]:
     """Those of `keys` that are registered."""
     return set((await s.execute(select(_N.c.key).where(_N.c.key.in_(keys)))).scalars())
+
+
+async def standing(s: AsyncSession, keys: Collection[str]) -> dict[str, Standing]:
+    """Those of `keys` that are registered, with what each comes to now and how it fares."""
+    columns = (_N.c.key, _N.c.motion, _N.c.currency, _I.c.status)
+    total = func.coalesce(_I.c.total_minor, _N.c.total_minor).label("total_minor")
+    query = select(*columns, total).select_from(_N.outerjoin(_I)).where(_N.c.key.in_(keys))
+    return {
+        row.key: Standing(
+            motion=Motion(row.motion),
+            total=Money(minor=int(row.total_minor), currency=row.currency),
+            status=Status(row.status) if row.status else None,
+        )
+        for row in await s.execute(query)
+    }
 
 
 async def unstarted(s: AsyncSession, limit: int) -> list[Intent]:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, RowMapping, and_, exists, or_, select
+from sqlalchemy import ColumnElement, RowMapping, and_, exists, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import Conflict, UnknownCustomer
@@ -144,6 +144,20 @@ async def active_page(
         select(_S)
         .where(_S.c.billing_group == group, _S.c.id > after, or_(has_day, has_usage))
         .order_by(_S.c.id)
+        .limit(limit)
+    )
+    return [_told(row) for row in (await s.execute(query)).mappings()]
+
+
+async def page_by_customer(
+    s: AsyncSession, group: str, *, after: tuple[str, str] = ("", ""), limit: int = 500
+) -> list[Subscription]:
+    """The next `limit` subscriptions of a group, active or not, after that (customer, id); each customer's together."""
+    place = tuple_(_S.c.customer_id, _S.c.id)
+    query = (
+        select(_S)
+        .where(_S.c.billing_group == group, place > tuple_(*after))
+        .order_by(_S.c.customer_id, _S.c.id)
         .limit(limit)
     )
     return [_told(row) for row in (await s.execute(query)).mappings()]

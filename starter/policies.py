@@ -75,7 +75,7 @@ async def explain(
 
 def _outcome(found: Assessment, intent: Intent, stands: Intent | None) -> str:
     if stands is not None and stands.payload_hash != intent.payload_hash:
-        taken = KeyTaken(intent.key, stands.motion, other_motion=stands.motion != intent.motion)
+        taken = KeyTaken(intent.key, stands.motion.value, other_motion=stands.motion != intent.motion)
         return f"It would be refused: {taken.detail}."
     if stands is not None:
         return "Nothing new: this key is registered already, with the same payload."

@@ -18,6 +18,7 @@ from starter.cli import (
     policy,
     queues,
     reconcile,
+    run,
     schedule,
     tokens,
     trigger,
@@ -47,6 +48,7 @@ app.add_typer(queues.approvals, name="approvals")
 app.add_typer(cases.app, name="cases")
 app.add_typer(events.app, name="events")
 app.command()(reconcile.reconcile)
+app.add_typer(run.app, name="run")
 app.add_typer(schedule.app, name="schedule")
 app.command()(policy.fields)
 app.add_typer(policy.app, name="policy")

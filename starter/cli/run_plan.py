@@ -1,0 +1,101 @@
+"""A run's plan as a terminal shows it: what would be started, who must look, what changed, how long it takes."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from billing.pace import Pace
+from billing.run_plan import Changes, RunPlan, Several
+
+
+def told(plan: RunPlan) -> Iterator[str]:
+    """Line by line."""
+    yield f"{plan.group}  {plan.period} in {plan.zone}, {_until(plan)}"
+    yield _line("to start", f"{plan.new.count} invoices: {amounts(plan.new.amounts)}")
+    yield from _people(plan)
+    if plan.standing.count:
+        words = f"{plan.standing.count} were started before, and are not again: {amounts(plan.standing.amounts)}"
+        yield _line("standing", words)
+    for one in plan.skipped:
+        yield _line("no invoice", f"{one.count}: {one.reason} (for example {one.for_example})")
+    yield from _named("refused", plan.refused)
+    yield from _unbilled(plan)
+    for changes in plan.changes:
+        yield from _changes(changes)
+    yield _line("takes", duration(plan.pace))
+    yield ""
+
+
+def _until(plan: RunPlan) -> str:
+    ends = plan.month_ends_at.astimezone(ZoneInfo(plan.zone))
+    return f"over since {ends:%Y-%m-%d %H:%M}" if plan.is_over else f"not over until {ends:%Y-%m-%d %H:%M}; so far:"
+
+
+def _people(plan: RunPlan) -> Iterator[str]:
+    if not plan.asks.count:
+        if plan.new.count:
+            yield _line("need a look", "none: all go out by themselves")
+        return
+    yield _line("need a look", f"{plan.asks.count} of them: {amounts(plan.asks.amounts)}")
+    for rule, count in plan.asks_by_rule.items():
+        yield _line("", f"{count} by the rule {rule}")
+    yield from _named("", plan.asks, count=False)
+
+
+def _named(title: str, several: Several, *, count: bool = True) -> Iterator[str]:
+    if several.count and count:
+        yield _line(title, f"{several.count} would be refused")
+    for one in several.named:
+        yield _line("", f"{one.subscription_id} ({one.customer_id}): {one.text}")
+    if several.count > len(several.named):
+        yield _line("", f"and {several.count - len(several.named)} more")
+
+
+def _unbilled(plan: RunPlan) -> Iterator[str]:
+    """Months that were never run."""
+    for index, (month, count) in enumerate(plan.unbilled.items()):
+        more = "" if plan.unbilled_is_all or index + 1 < len(plan.unbilled) else " at least, and perhaps later months"
+        words = f"{count} subscriptions have usage in {month} that no run has billed{more}"
+        yield _line("unbilled", f"{words}: billhook run start {month}")
+
+
+def _changes(changes: Changes) -> Iterator[str]:
+    """By customer, the largest difference first."""
+    code = changes.currency
+    yield _line("change", f"{changes.before} to {changes.now} {code}, {_signed(changes.difference)}")
+    kinds = {name: getattr(changes, name) for name in ("up", "down", "new", "gone", "same")}
+    yield _line("customers", ", ".join(f"{count} {name}" for name, count in kinds.items() if count))
+    for one in changes.largest:
+        yield _line("", f"{one.customer_id}: {one.before} to {one.now} {code}, {_signed(one.difference)}")
+    if changes.others:
+        yield _line("", f"{changes.others} more that differ by less, {_signed(changes.others_difference)} together")
+
+
+def duration(pace: Pace) -> str:
+    """In words, with what it is bound by."""
+    if not any(pace.steps.values()):
+        return "no time: nothing is to be called"
+    calls = ", ".join(f"{count} at {name}" for name, count in pace.steps.items() if count)
+    if pace.seconds is None:
+        return f"as long as the provider takes for {calls} calls; BILLHOOK_JUPITER_RATE sets no limit"
+    rate = pace.rates[pace.bound_by or ""]
+    return f"{span(pace.seconds)} at the least: {calls} calls, {pace.bound_by} at {rate:g} a second"
+
+
+def span(seconds: int) -> str:
+    """`1 d 02:03:04`."""
+    days, rest = divmod(seconds, int(timedelta(days=1).total_seconds()))
+    hours, rest = divmod(rest, 3600)
+    return (f"{days} d " if days else "") + f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+
+
+def amounts(found: Mapping[str, str]) -> str:
+    return ", ".join(f"{amount} {code}" for code, amount in found.items()) or "nothing"
+
+
+def _signed(amount: str) -> str:
+    return amount if amount.startswith("-") else f"+{amount}"
+
+
+def _line(title: str, text: str) -> str:
+    return f"  {title:12} {text}"
