@@ -10,6 +10,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from starter.embedded.stack import DYNAMIC_CONFIG
+from tests.quick import certificates_read_once
 from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack
 
 
@@ -19,6 +20,9 @@ def program(name: str) -> str:
     if found is None:
         pytest.fail(f"{name} is not installed; run make setup")
     return found
+
+
+certificates = pytest.fixture(scope="session", autouse=True)(certificates_read_once)
 
 
 @pytest.fixture(scope="session")

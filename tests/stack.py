@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 import worker
+from activities.recording import RecordingInterceptor
 from records.session import Database
 from records.tokens import Scope, create_token, revoke_token
 from sandbox.config import SandboxConfig
@@ -26,6 +27,7 @@ from sandbox.server import build_server
 from settings import Settings
 from starter.http.app import create_app
 from tests.fresh import bring_up
+from tests.quick import CheckedOnce, RetriedAtOnce
 from workflows import visibility
 
 API_KEY: Final = "jk_test_key"
@@ -197,8 +199,9 @@ async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> bool:
 
 @asynccontextmanager
 async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> AsyncIterator[Stack]:
-    """`changes` override settings; `worker_options` go to the worker, None leaves it to the caller to run one."""
-    worker_options = changes.pop("worker_options", {})
+    """`changes` override settings; `worker_options` go to the worker, None leaves it to the caller to run one.
+    `retried_at_once`: the worker's retries come without the growing pauses."""
+    worker_options, retried_at_once = changes.pop("worker_options", {}), changes.pop("retried_at_once", False)
     async with AsyncExitStack() as around:
         sandbox_socket, api_socket = around.enter_context(listening()), around.enter_context(listening())
         mailbox = Mailbox()
@@ -234,7 +237,9 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
         await around.enter_async_context(serving(uvicorn.Server(config), api_socket))
         if worker_options is not None:
             parts = await around.enter_async_context(worker.parts_of(settings))
-            options = {"workflow_runner": worker.sandboxed(), **worker_options}
+            options = {"workflow_runner": CheckedOnce(worker.sandboxed().restrictions), **worker_options}
+            if retried_at_once:
+                options["interceptors"] = [RetriedAtOnce(), RecordingInterceptor(parts.database)]
             await around.enter_async_context(worker.build_worker(client, parts, settings.task_queue, **options))
         limits = httpx.Limits(keepalive_expiry=2)
         # Sooner than the servers' 5 s: what both sides give up in the same moment is a request that nobody answers.

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -42,12 +43,18 @@ def mock_provider() -> Iterator[str]:
             process.terminate()
 
 
+@cache
+def _key() -> RSAKey:
+    """One for all liars of a process: finding its primes is most of what such a test would cost."""
+    return RSAKey.generate_key(2048, {"kid": "k1"})
+
+
 @dataclass
 class Liar:
     """An issuer whose answers a test changes. `claims` go over those of a good id_token; None takes one away."""
 
     url: str
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "k1"}))
+    key: RSAKey = field(default_factory=_key)
     published: list[RSAKey] = field(default_factory=list)
     claims: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=dict)
