@@ -68,7 +68,7 @@ class InvoiceWorkflow(People):
             self._steps.note("drafted", "billhook", f"draft {draft.external_id} over {state.commercial.total}")
         if state.wants_patch:
             draft = await self._steps.take(step.PATCH_DRAFT, self._requests.patch)
-            state.patched_revision, state.due_date = state.revision, draft.due_date
+            state.patched_revision, state.due_date, state.carries = state.revision, draft.due_date, draft.carries
             state.patches += 1
             carried = f", carrying {', '.join(state.carries)}" if state.carries else ""
             self._steps.note("patched", "billhook", f"draft patched to {state.commercial.total}{carried}")
