@@ -22,6 +22,11 @@ def program(name: str) -> str:
     return found
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The drills go first: their waits are the longest, and at the end of a run nothing would be left beside them."""
+    items.sort(key=lambda item: "drills" not in item.path.parts)
+
+
 certificates = pytest.fixture(scope="session", autouse=True)(certificates_read_once)
 
 
