@@ -4,7 +4,7 @@ So an amendment that was made before the approval counts whenever we hear of it,
 an end: what the fold would have opened or ended stays as it is.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from billing.assessment import Assessment
 from billing.cases import open_case, resolved
 from billing.events import EventType, InvoiceEvent
-from billing.lifecycle import FieldValue, Lifecycle, OpenCase, fold
+from billing.lifecycle import FieldValue, Lifecycle, OpenCase, fold, stale_words
 from billing.ownership import filled
 from billing.record import CaseRecord, Entry, Fate, Status
 from billing.told import PAST_CHANGE
@@ -70,13 +70,15 @@ def late_words(event: InvoiceEvent, status: Status) -> str:
     return f"{event.words} came late, when the invoice was {status} already"
 
 
-def late_entries(event: InvoiceEvent, status: Status, now: datetime, fields: Collection[str] = ()) -> tuple[Entry, ...]:
-    """The event as one that comes in time has it, and that it came late; `fields` are those that are synced."""
-    synced = f": {', '.join(sorted(fields))} to the CRM and the customer record" if fields else ""
-    return (
+def late_entries(event: InvoiceEvent, late: Late, status: Status, now: datetime) -> tuple[Entry, ...]:
+    """The event as one that comes in time has it, and that it came late, with the fields that are synced."""
+    synced = f": {', '.join(sorted(late.fields))} to the CRM and the customer record" if late.fields else ""
+    lines = (
         Entry(number=0, at=event.created_at, kind="event", actor=event.who, text=event.words),
         Entry(number=0, at=now, kind="late", actor="billhook", text=late_words(event, status) + synced),
     )
+    stale = stale_words(event, late.fate, late.reason)
+    return (*lines, Entry(number=0, at=now, kind="ignored", actor="billhook", text=stale)) if stale else lines
 
 
 def _given(event: InvoiceEvent, life: Lifecycle, ended: Ended) -> dict[str, FieldValue]:

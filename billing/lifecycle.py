@@ -18,12 +18,18 @@ from billing.events import ChangeRequest, EventType, InvoiceEvent
 from billing.ownership import RECIPIENT_FIELDS
 from billing.record import Fate, Status
 
-STALE_APPROVAL: Final = "it approves"
+_STALE_APPROVAL: Final = "it approves"
 # What the reason begins with when an approval of a version that is not current is ignored; the timeline shows it.
 
 RECIPIENT: Final = "recipient"
 INVOICING_API: Final = "invoicing API"
 # Who ended an invoice, where no person of ours did.
+
+
+def stale_words(event: InvoiceEvent, fate: Fate, reason: str) -> str:
+    """What the timeline says of an approval of a version that is not current; empty for any other event."""
+    is_stale = event.type == EventType.APPROVED and fate is Fate.IGNORED and reason.startswith(_STALE_APPROVAL)
+    return f"{event.words} ignored: {reason}" if is_stale else ""
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,7 @@ class _Folding:
         if event is self._end:
             self._apply(event)
         elif event.type == EventType.APPROVED and event.data.version != self._version:
-            self.ignore(event, f"{STALE_APPROVAL} V{event.data.version}; V{self._version} is current")
+            self.ignore(event, f"{_STALE_APPROVAL} V{event.data.version}; V{self._version} is current")
         elif self._approval:
             self.ignore(event, f"V{self._version} is approved already, and an approved version is locked")
         else:

@@ -140,7 +140,7 @@ class Router:
 
     async def _state_late(self, event: InvoiceEvent, late: Late, view: InvoiceView) -> None:
         told = EventFate(event_id=event.id, fate=late.fate, reason=late.reason)
-        entries = () if late.fate is Fate.QUARANTINED else late_entries(event, view.status, datetime.now(UTC))
+        entries = () if late.fate is Fate.QUARANTINED else late_entries(event, late, view.status, datetime.now(UTC))
         async with self._database.transaction() as session:
             case = await self._case(session, view.key, late)
             if case is not None:
@@ -207,7 +207,7 @@ def _late_start(event: InvoiceEvent, late: Late, intent: Intent, status: Status)
         state=StateLate(
             key=intent.key,
             told=EventFate(event_id=event.id, fate=late.fate, reason=late.reason),
-            entries=late_entries(event, status, datetime.now(UTC), late.fields),
+            entries=late_entries(event, late, status, datetime.now(UTC)),
             recipient={name: field.value for name, field in late.fields.items()},
         ),
     )

@@ -27,7 +27,7 @@ from sandbox.server import build_server
 from settings import Settings
 from starter.http.app import create_app
 from tests.fresh import bring_up
-from tests.quick import CheckedOnce, RetriedAtOnce
+from tests.quick import CheckedOnce
 from workflows import visibility
 
 API_KEY: Final = "jk_test_key"
@@ -200,8 +200,8 @@ async def _started(server: uvicorn.Server, task: asyncio.Task[None]) -> bool:
 @asynccontextmanager
 async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> AsyncIterator[Stack]:
     """`changes` override settings; `worker_options` go to the worker, None leaves it to the caller to run one.
-    `retried_at_once`: the worker's retries come without the growing pauses."""
-    worker_options, retried_at_once = changes.pop("worker_options", {}), changes.pop("retried_at_once", False)
+    `interceptors` are the worker's, beside the one that it always has."""
+    worker_options, interceptors = changes.pop("worker_options", {}), changes.pop("interceptors", ())
     async with AsyncExitStack() as around:
         sandbox_socket, api_socket = around.enter_context(listening()), around.enter_context(listening())
         mailbox = Mailbox()
@@ -237,9 +237,11 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
         await around.enter_async_context(serving(uvicorn.Server(config), api_socket))
         if worker_options is not None:
             parts = await around.enter_async_context(worker.parts_of(settings))
-            options = {"workflow_runner": CheckedOnce(worker.sandboxed().restrictions), **worker_options}
-            if retried_at_once:
-                options["interceptors"] = [RetriedAtOnce(), RecordingInterceptor(parts.database)]
+            options = {
+                "workflow_runner": CheckedOnce(worker.sandboxed().restrictions),
+                "interceptors": [*interceptors, RecordingInterceptor(parts.database)],
+                **worker_options,
+            }
             await around.enter_async_context(worker.build_worker(client, parts, settings.task_queue, **options))
         limits = httpx.Limits(keepalive_expiry=2)
         # Sooner than the servers' 5 s: what both sides give up in the same moment is a request that nobody answers.

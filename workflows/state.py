@@ -10,10 +10,10 @@ from activities.signatures import GivenField
 from billing.actions import available_actions
 from billing.assessment import Assessment, Expiry
 from billing.deadlines import Calendar
-from billing.events import EventType, InvoiceEvent
+from billing.events import InvoiceEvent
 from billing.intent import Commercial, Intent, Patch
-from billing.lifecycle import STALE_APPROVAL, Lifecycle, fold
-from billing.record import CaseRecord, Content, EventFate, Fate, InvoiceRecord, Status
+from billing.lifecycle import Lifecycle, fold, stale_words
+from billing.record import CaseRecord, Content, EventFate, InvoiceRecord, Status
 from billing.trail import genesis
 from workflows.news import News
 
@@ -192,9 +192,9 @@ class InvoiceState(BaseModel):
             fate, reason = life.fates[event.id]
             known = self.news.known_fates.get(event.id)
             self.news.befell(EventFate(event_id=event.id, fate=fate, reason=reason))
-            ignored = fate is Fate.IGNORED and (known is None or known.fate is not fate)
-            if ignored and event.type == EventType.APPROVED and reason.startswith(STALE_APPROVAL):
-                self.news.note(at, "ignored", "billhook", f"{event.words} ignored: {reason}")
+            is_new = known is None or known.fate is not fate
+            if is_new and (words := stale_words(event, fate, reason)):
+                self.news.note(at, "ignored", "billhook", words)
 
     def record(self) -> InvoiceRecord:
         """The present state, with whatever has not been told yet."""

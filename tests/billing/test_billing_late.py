@@ -81,14 +81,22 @@ def test_a_request_about_an_invoice_that_ended_here_alone_opens_nothing() -> Non
     assert (found.fate, found.case) == (Fate.IGNORED, None)
 
 
-@pytest.mark.parametrize("fields", [(), ("po_number",)])
-def test_the_timeline_has_the_event_at_its_own_time_and_says_that_it_was_late(fields: tuple[str, ...]) -> None:
-    now = START + timedelta(days=3)
-    happened, told = late_entries(amended("a", 5, "PO-9"), Status.BILLED, now, fields)
+@pytest.mark.parametrize(("locked", "is_synced"), [("PO-9", True), ("PO-8", False)])
+def test_the_timeline_has_the_event_at_its_own_time_and_says_that_it_was_late(locked: str, is_synced: bool) -> None:
+    now, event_ = START + timedelta(days=3), amended("a", 5, "PO-9")
+    happened, told = late_entries(event_, judged(event_, APPROVED, po_number=locked), Status.BILLED, now)
     assert (happened.at, happened.text) == (START + timedelta(minutes=5), "amended V1")
     assert told.at == now
     assert "came late" in told.text
-    assert ("po_number to the CRM" in told.text) == bool(fields)
+    assert ("po_number to the CRM" in told.text) == is_synced
+
+
+def test_an_approval_of_a_former_version_is_told_as_ignored_however_late_it_comes() -> None:
+    stale = event("s", "approved", 4)
+    ended = Ended(Status.BILLED, 2, OURS, frozenset(), {})
+    late = judge_late(stale, [event("z", "approved", 10, version=2)], ended)
+    *_, last = late_entries(stale, late, Status.BILLED, START)
+    assert (last.kind, last.text) == ("ignored", "approved V1 ignored: it approves V1; V2 is current")
 
 
 @given(some_events(), st.sampled_from([APPROVED, VOIDED]), st.data())

@@ -35,7 +35,7 @@ from tests.drills.audited import NO_LIST, findings
 from tests.drills.report import DrillReport
 from tests.drills.simulation_people import OPEN, People
 from tests.drills.simulation_plan import CUSTOMERS, STEP_DAYS, STEPS, Step, Trigger, drawn
-from tests.skipping import skipping_server
+from tests.skipping import MailsGoOn, skipping_server
 from tests.stack import Stack, assert_eventually, running_stack
 
 PACE: Final = timedelta(seconds=20)
@@ -264,6 +264,7 @@ async def _world(seed: int) -> AsyncIterator[Year]:
                     "workflow_task_poller_behavior": _POLLERS,
                     "activity_task_poller_behavior": _POLLERS,
                 },
+                interceptors=[MailsGoOn()],
                 policy_file=_policy(folder),
                 reconcile_grace_s=0,
             )

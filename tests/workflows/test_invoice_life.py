@@ -13,6 +13,7 @@ from bench.budget import billed_actions
 from records.tables import DealRow
 from records.tokens import Scope
 from tests.conftest import program
+from tests.quick import RetriedAtOnce
 from tests.stack import Stack, assert_eventually, running_stack
 from workflows import visibility
 
@@ -346,7 +347,7 @@ async def test_one_draft_and_one_number_per_key_under_lost_answers_and_errors(
     temporal_address: str, tmp_path: Path, count: int
 ) -> None:
     """drop_after_rate 0.3 and error_rate 0.2: an answer that is never heard is no second invoice."""
-    async with running_stack(temporal_address, tmp_path, retried_at_once=True) as stack:
+    async with running_stack(temporal_address, tmp_path, interceptors=[RetriedAtOnce()]) as stack:
         await stack.customer()
         await stack.faults(seed=7, drop_after_rate=0.3, error_rate=0.2)
         keys = [await stack.milestone(project_id=f"p{n}") for n in range(count)]
