@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     mail_rate: float = Field(default=0, ge=0)
     # steps per second at each outside system, over all workers; 0 is no limit. Set 90 % of what your contract allows: a
     # step makes one call, a rare one two. JupiterInvoice names no limit, and its 429 is waited out; HubSpot names one.
+    run_most_open: int = Field(default=200, ge=1, le=10_000)
+    # invoices of monthly runs that may be on their way at once; the dev server takes a thousand, a cluster more
     log_format: Literal["text", "json"] = "text"
     delivery: Literal["mail", "api"] = "mail"
     carry_po: Literal["customer", "source", "never"] = "customer"

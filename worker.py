@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Final, Self
@@ -28,6 +29,7 @@ from activities.mail import MailActivities
 from activities.reconcile import ReconcileActivities
 from activities.recording import RecordingInterceptor
 from activities.records import RecordActivities
+from activities.usage_run import UsageRunActivities
 from billing import queues
 from billing.ownership import Carry
 from billing.policy import Policy
@@ -42,11 +44,19 @@ from connectors.ports import Accounting, Crm, Invoicing, Mailer
 from connectors.smtp import SmtpMailer
 from records.session import Database
 from settings import Settings, load_motions, load_policy
+from workflows import starting
 from workflows.invoice import InvoiceWorkflow
 from workflows.late import LateEventWorkflow
 from workflows.reconcile import ReconcileWorkflow
+from workflows.usage_run import UsageRunFiringWorkflow, UsageRunWorkflow
 
-WORKFLOWS: Final = (InvoiceWorkflow, LateEventWorkflow, ReconcileWorkflow)
+WORKFLOWS: Final = (
+    InvoiceWorkflow,
+    LateEventWorkflow,
+    ReconcileWorkflow,
+    UsageRunWorkflow,
+    UsageRunFiringWorkflow,
+)
 # Each has its histories under tests/histories.
 GRACE: Final = timedelta(seconds=30)
 # What an activity under way gets to finish after SIGTERM: its own longest timeout.
@@ -124,6 +134,11 @@ class Parts:
             reconcile.unseen,
         ]
 
+    def run_activities(self, client: Client, task_queue: str) -> list[Callable[..., Any]]:
+        """Those of monthly runs, which start workflows through `client`; `task_queue` is the setting."""
+        start = partial(starting.start_invoice, client, base=task_queue, of_run=True)
+        return [UsageRunActivities(self.database, start).page]
+
 
 def sandboxed() -> SandboxedWorkflowRunner:
     """The SDK's sandbox around workflow code. It finds what is not deterministic and costs as much as all of our own
@@ -165,7 +180,8 @@ def build_worker(
 ) -> Workers:
     """The workers of a process. `task_queue` is the setting, `only` the queues to work on, where not on all of them.
     `options` override the SDK's on every worker, for tests."""
-    activities, interceptors = parts.activities(), [RecordingInterceptor(parts.database)]
+    activities = [*parts.activities(), *parts.run_activities(client, task_queue)]
+    interceptors = [RecordingInterceptor(parts.database)]
     given = {"activities": activities, "interceptors": interceptors, **options}
     return Workers(_worker(client, task_queue, queue, parts.rates.get(queue), given) for queue in only)
 

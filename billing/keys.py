@@ -61,6 +61,11 @@ def usage_key(subscription_id: str, period: str) -> str:
     return f"invoice:{checked_id(subscription_id, 'subscription_id')}:{checked_period(period)}"
 
 
+def run_id(group: str, period: str) -> str:
+    """The workflow of a group's monthly run: one at a time per month, whoever starts it."""
+    return f"run:{checked_id(group, 'group')}:{checked_period(period)}"
+
+
 def step_key(key: str, step: str, version: int | None = None) -> str:
     """The `Idempotency-Key` of one step: `{key}:{step}` or `{key}:{step}:v{n}`, the same over every retry.
 

@@ -81,6 +81,12 @@ async def unstarted(s: AsyncSession, limit: int) -> list[Intent]:
     return [Intent.model_validate_json(payload) for payload in (await s.execute(rows)).scalars()]
 
 
+async def unstarted_among(s: AsyncSession, keys: Collection[str]) -> list[Intent]:
+    """Those of `keys` that are registered and have no workflow yet."""
+    rows = select(_N.c.payload).where(_N.c.key.in_(keys), _N.c.started_at.is_(None)).order_by(_N.c.key)
+    return [Intent.model_validate_json(payload) for payload in (await s.execute(rows)).scalars()]
+
+
 async def mark_started(s: AsyncSession, key: str) -> None:
     """Its workflow runs; saying so again changes nothing."""
     await s.execute(update(_N).where(_N.c.key == key, _N.c.started_at.is_(None)).values(started_at=now()))

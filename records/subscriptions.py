@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, RowMapping, and_, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, RowMapping, and_, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import Conflict, UnknownCustomer
@@ -136,17 +136,21 @@ async def active_page(
     has ended goes into a month in which it has no day. Whether the month is closed makes no difference, so a run that
     is repeated sees the same pages. Raises BadInput on a period that is none.
     """
+    query = select(_S).where(_S.c.id > after, _may_bill(group, period)).order_by(_S.c.id).limit(limit)
+    return [_told(row) for row in (await s.execute(query)).mappings()]
+
+
+async def count_active(s: AsyncSession, group: str, period: str) -> int:
+    """How many there are on all pages of `active_page`. Raises BadInput on a period that is none."""
+    return (await s.execute(select(func.count()).select_from(_S).where(_may_bill(group, period)))).scalar_one()
+
+
+def _may_bill(group: str, period: str) -> ColumnElement[bool]:
     has_day = and_(
         _S.c.started_on <= last_day(period), or_(_S.c.ended_on.is_(None), _S.c.ended_on >= first_day(period))
     )
     has_usage = exists().where(_T.c.subscription_id == _S.c.id, _T.c.billed_in == period)
-    query = (
-        select(_S)
-        .where(_S.c.billing_group == group, _S.c.id > after, or_(has_day, has_usage))
-        .order_by(_S.c.id)
-        .limit(limit)
-    )
-    return [_told(row) for row in (await s.execute(query)).mappings()]
+    return and_(_S.c.billing_group == group, or_(has_day, has_usage))
 
 
 async def page_by_customer(

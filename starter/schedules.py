@@ -14,21 +14,35 @@ from temporalio.client import (
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
     ScheduleDescription,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
+    ScheduleRange,
     ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from settings import Settings
+from billing import queues
+from billing.groups import BillingGroup
+from billing.queues import Queue
+from settings import Settings, load_motions
+from workflows import priorities
 from workflows.reconcile import ReconcileStart, ReconcileWorkflow
 from workflows.starting import CALL_TIMEOUT
+from workflows.usage_run import Firing, UsageRunFiringWorkflow
 
 RECONCILE: Final = "billhook-reconcile"
+RUN: Final = "billhook-run-"
+# A group's name follows.
+RUN_HOUR: Final = 9
+# Local time: late enough that the last hour's usage is told, and that somebody is there.
+CATCH_UP: Final = timedelta(days=45)
+# Whatever was down comes back within that. Two firings at the most lie in it: one is run, the other is buffered; of a
+# third one would be dropped.
 _LONGEST_RUN: Final = timedelta(hours=6)
 # An account of a hundred thousand invoices takes minutes; past this it waits for an API that does not come back.
 _JITTER: Final = timedelta(seconds=30)
@@ -58,8 +72,32 @@ class Shown:
 
 
 def planned(settings: Settings) -> list[Planned]:
-    """Every schedule of Billhook's. The monthly run joins here."""
-    return [_reconcile(settings)]
+    """Every schedule of Billhook's. Raises BadInput where motions.toml cannot be read."""
+    return [_reconcile(settings), *(of_group(settings, group) for group in load_motions(settings).billing_groups)]
+
+
+def of_group(settings: Settings, group: BillingGroup) -> Planned:
+    """The monthly run of one billing group."""
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(
+            UsageRunFiringWorkflow.run,
+            Firing(group=group.name, zone=group.zone, most_open=settings.run_most_open),
+            id=f"{RUN}{group.name}",
+            task_queue=queues.name(settings.task_queue, Queue.RUNS),
+            priority=priorities.UNWATCHED,
+            static_summary=f"bill the month before for {group.name}",
+        ),
+        spec=ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(day_of_month=[ScheduleRange(1)], hour=[ScheduleRange(RUN_HOUR)])],
+            time_zone_name=group.zone,
+        ),
+        policy=SchedulePolicy(
+            # The default would drop a month while the one before is still being run.
+            overlap=ScheduleOverlapPolicy.BUFFER_ONE,
+            catchup_window=CATCH_UP,
+        ),
+    )
+    return Planned(f"{RUN}{group.name}", f"bill the month before, on the 1st at 09:00 in {group.zone}", schedule)
 
 
 def _reconcile(settings: Settings) -> Planned:

@@ -44,6 +44,16 @@ RECORDS: Final[dict[str, Any]] = {
 }
 """Our own short writes and the assessment, as local activities: one billed action per workflow task."""
 
+RUN: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(days=7),
+    # A page waits for room as long as the invoicing API is down; that it is alive its heartbeats say.
+    "heartbeat_timeout": timedelta(seconds=15),
+    # It beats several times a second; so long a killed worker's page stands still.
+    "retry_policy": _PATIENT,
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+"""A page of a monthly run: our records and the engine, on the queue of runs."""
+
 QUEUES: Final[dict[str, Queue]] = {
     **dict.fromkeys(
         (

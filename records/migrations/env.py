@@ -3,10 +3,10 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from records import tables, usage_tables
+from records import run_tables, tables, usage_tables
 
 _METADATA = SQLModel.metadata
-_TABLES = (tables, usage_tables)  # named so that the imports, which fill the metadata, are seen to be used
+_TABLES = (run_tables, tables, usage_tables)  # named so that the imports, which fill the metadata, are seen to be used
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -108,11 +108,14 @@ async def _keep_schedules(client: "Client", settings: "Settings") -> None:
     """Wherever a worker runs, the schedules exist. One who may not make them still works."""
     from temporalio.service import RPCError  # noqa: PLC0415
 
+    from billing.errors import BadInput  # noqa: PLC0415
     from starter import schedules  # noqa: PLC0415
 
     try:
         for line in await schedules.apply(client, settings):
             say(line)
+    except BadInput as error:
+        say(f"the schedules could not be applied: {error.detail}; mend it, then run `billhook schedule apply`")
     except RPCError as error:
         say(f"the schedules could not be applied: {error.message}; run `billhook schedule apply`")
 

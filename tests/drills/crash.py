@@ -156,7 +156,8 @@ def activity_names() -> set[str]:
     """All that a worker offers."""
     nothing: Any = None
     parts = worker.Parts(nothing, nothing, nothing, nothing, nothing, nothing)
-    return {activity._Definition.must_from_callable(one).name or "" for one in parts.activities()}  # noqa: SLF001 - the SDK has no other way
+    offered = [*parts.activities(), *parts.run_activities(nothing, "")]
+    return {activity._Definition.must_from_callable(one).name or "" for one in offered}  # noqa: SLF001 - the SDK has no other way
 
 
 Results = dict[Play, tuple[Left, set[Death]]]

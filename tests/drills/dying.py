@@ -219,6 +219,7 @@ def _main(orders: Orders, leash: Connection) -> None:
     if orders.patience is not None:
         for named in (options.OUTSIDE, options.COURTESY, options.RECORDS):
             named["start_to_close_timeout"] = orders.patience
+        options.RUN["heartbeat_timeout"] = orders.patience
     asyncio.run(_work(orders, leash))
 
 

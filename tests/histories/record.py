@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from temporalio.client import WorkflowExecution, WorkflowHistory
 
+from billing import queues
 from tests.histories import history
 from tests.paths.engines import engine
 from tests.paths.walks import WALKS, Engine, Walk
@@ -58,7 +59,9 @@ async def _left(walk: Walk, world: World, key: str) -> AsyncIterator[tuple[str, 
         # The test server keeps no list.
         yield walk.name, await world.stack.client.get_workflow_handle(key).fetch_history()
         return
-    runs = [run async for run in world.stack.client.list_workflows(f"TaskQueue = '{world.stack.settings.task_queue}'")]
+    base = world.stack.settings.task_queue
+    names = ", ".join(f"'{queues.name(base, queue)}'" for queue in queues.WORKFLOWS)
+    runs = [run async for run in world.stack.client.list_workflows(f"TaskQueue IN ({names})")]
     for name in sorted({_name(walk, run) for run in runs if run.id == key or run.workflow_type != _MAIN}):
         alike = sorted((run for run in runs if _name(walk, run) == name and _wanted(run, key)), key=_begin)
         for number, run in enumerate(alike, start=1):

@@ -149,6 +149,15 @@ async def reconciled(world: World) -> str:
 
 
 @_walk()
+async def billed_by_a_run(world: World) -> str:
+    """A billing group's schedule fires, its month is run, and what that comes to goes all the way."""
+    key = await world.fires_run()
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
 async def approved_by_api(world: World) -> str:
     key = await world.bill(amount=OVER)
     await world.decides(key, "approve", note="as agreed")

@@ -17,11 +17,15 @@ from typing import Any, Final
 import httpx
 from sqlalchemy import update
 from standardwebhooks.webhooks import Webhook
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import ScheduleHandle, WorkflowExecutionStatus
 
+from billing.groups import BillingGroup, month_before
+from billing.plans import SubscriptionBody
 from records.sql import table
+from records.subscriptions import put_subscription
 from records.tables import Customer
 from records.tokens import Scope
+from starter import schedules
 from tests.stack import WEBHOOK_SECRET, Stack, assert_eventually, milestone_body, running_stack
 from workflows.reconcile import ReconcileStart, ReconcileWorkflow
 
@@ -178,6 +182,30 @@ class World:
             task_queue=self.stack.settings.task_queue,
         )
 
+    async def fires_run(self) -> str:
+        """A billing group's schedule fires; the key of the one invoice that its month comes to."""
+        name, now = f"run-{self.run}", datetime.now(UTC)
+        group = BillingGroup(name=name, zone="UTC")
+        key = f"invoice:{name}:{month_before(group.month_of(now))}"
+        self.keys.append(key)
+        charge = {"meter": "seats", "model": "flat", "amount": "1250.00"}
+        await self.stack.customer()
+        async with self.stack.database.transaction() as session:
+            body = {"customer_id": "acme", "billing_group": name, "currency": "USD", "started_on": "2020-01-01"}
+            await put_subscription(session, name, SubscriptionBody.model_validate(body | {"charges": [charge]}))
+        plan = schedules.of_group(self.stack.settings, group)
+        schedule = await self.stack.client.create_schedule(plan.id, plan.schedule, trigger_immediately=True)
+        try:
+            await assert_eventually(lambda: self._is_registered(key), self.patience_s)
+            await self.until(key, "sent")
+            await assert_eventually(lambda: _rests(schedule), self.patience_s)
+        finally:
+            await schedule.delete()
+        return key
+
+    async def _is_registered(self, key: str) -> bool:
+        return (await self.stack.api.get(f"/invoices/{key}")).is_success
+
     async def hears_late(self, key: str, kind: str) -> None:
         """The webhook of the API's newest event of `kind` comes now, though it was lost at its time."""
         told = [one for one in (await self.stack.truth())["events"] if one["type"] == kind]
@@ -232,6 +260,12 @@ class World:
         path = f"/api/v1/invoices/{invoice['id']}{action}"
         headers = {"Idempotency-Key": f"by-hand-{uuid.uuid4().hex}"}
         return _done(await self.stack.jupiter.request(verb, path, json=body or None, headers=headers))
+
+
+async def _rests(schedule: ScheduleHandle) -> bool:
+    """Whether it has fired and what it started has ended."""
+    info = (await schedule.describe()).info
+    return info.num_actions > 0 and not info.running_actions
 
 
 def _done(answer: httpx.Response) -> httpx.Response:
