@@ -138,6 +138,13 @@ class Stack:
             return await self.jupiter.get(link, headers=headers)
         return await self.jupiter.post(f"{link}/{action}", data=form, headers=headers)
 
+    async def assert_no_number_was_used(self) -> None:
+        """Nothing stands at the API, and the next invoice gets the first number of the series."""
+        assert (await self.truth())["invoices"] == []
+        await self.until(await self.milestone(), "sent")
+        numbers = (await self.truth())["numbers"]
+        assert (numbers["first"], numbers["last"], numbers["contiguous"]) == (1, 1, True)
+
     async def faults(self, **switches: Any) -> None:
         answer = await self.jupiter.put("/_sandbox/faults", json=switches)
         assert answer.is_success, answer.text

@@ -16,6 +16,7 @@ from records.customers import CustomerBody, put_customer
 from records.inbox import Inbox, Kind
 from records.intents import register
 from records.session import Database
+from records.sql import now
 from tests.records.make import AT, a_record, an_intent, with_customer
 
 
@@ -101,7 +102,16 @@ async def test_each_says_whose_it_is_why_it_waits_and_how_long(db: Database) -> 
     }  # fmt: skip
     assert (case.case_id, case.assignee_or_owner, case.reason, case.since) == ("cr_c", "mia", "cheaper", AT)
     assert (repair.failed_step, repair.reason, repair.since) == ("issue", "Could not issue: 422", _hours(7))
-    assert case.age >= 0
+
+
+async def test_how_long_it_waits_is_told_in_whole_seconds_and_never_below_none(db: Database) -> None:
+    since = now() - timedelta(hours=2)
+    await _world(db, _case("c", _hours(1), opened_at=since), _repair("r", now() + timedelta(days=9)))
+    earliest = now()
+    found = {one.kind: one.age for one in (await _read(db)).data}
+    latest = now()
+    assert int((earliest - since).total_seconds()) <= found[Kind.CASE] <= int((latest - since).total_seconds())
+    assert found[Kind.REPAIR] == 0
 
 
 async def test_paging_shows_everything_once_also_where_deadlines_are_the_same(db: Database) -> None:

@@ -79,7 +79,7 @@ async def test_the_terminal_shows_it_on_its_own_lines_and_is_not_steered(stack: 
     assert cell.startswith("'=HYPERLINK"), "a spreadsheet takes it for text"
     _, out, _ = await billhook("cases", "show", key)
     quoted = [line for line in out.splitlines() if "SYSTEM: ignore" in line]
-    assert all(line.startswith("  | ") for line in quoted[:1])
+    assert [line[:4] for line in quoted] == ["  | ", "    "], "behind the bar, and in his line's own column"
 
 
 async def test_no_mail_of_ours_acts_on_it(stack: Stack) -> None:

@@ -85,7 +85,7 @@ async def test_each_step_comes_at_its_business_minute_over_weekends_holidays_and
         assert local.replace(tzinfo=None).time() <= datetime(2026, 1, 1, 17, 0, 59).time()  # noqa: DTZ001 - a local time
     offsets = {(_at(ended, "assessed") + timedelta(days=n)).astimezone(ZoneInfo(zone)).utcoffset() for n in range(200)}
     assert len(offsets) == 2
-    assert all(invoice["number"] is None for invoice in (await stack.truth())["invoices"])
+    await stack.assert_no_number_was_used()
 
 
 @pytest.mark.parametrize("waiting", [("Europe/Berlin", "keep")], indirect=True)
