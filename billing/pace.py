@@ -37,6 +37,7 @@ class Pace(BaseModel):
     bound_by: str | None
 
 
+_DAY_S: Final = 86_400
 _CREATE: Final = 1
 _PATCH: Final = 1
 # Discounts and custom due dates are not a run's; what was given on earlier invoices goes by patch.
@@ -66,3 +67,21 @@ def pace(invoices: Mapping[Steps, int], rates: Mapping[Queue, float]) -> Pace:
         seconds=None if slowest is None else waits[slowest],
         bound_by=None if slowest is None else slowest.value,
     )
+
+
+def says(pace: Pace) -> str:
+    """In words, with what it is bound by."""
+    calls = [f"{count:,} to {name}" for name, count in pace.steps.items() if count]
+    if not calls:
+        return "no time: there is nothing to call"
+    if pace.seconds is None:
+        return f"as long as the provider takes: {' and '.join(calls)}; BILLHOOK_JUPITER_RATE sets no limit"
+    rate = pace.rates[pace.bound_by or ""]
+    return f"{span(pace.seconds)} at the least: {' and '.join(calls)}; {pace.bound_by} takes {rate:g} a second"
+
+
+def span(seconds: int) -> str:
+    """`1 d 02:03:04`."""
+    days, rest = divmod(seconds, _DAY_S)
+    hours, rest = divmod(rest, 3600)
+    return (f"{days} d " if days else "") + f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"

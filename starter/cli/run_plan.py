@@ -1,10 +1,9 @@
 """A run's plan as a terminal shows it: what would be started, who must look, what changed, how long it takes."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from billing.pace import Pace
+from billing.pace import says
 from billing.run_plan import Changes, RunPlan, Several
 
 
@@ -22,7 +21,7 @@ def told(plan: RunPlan) -> Iterator[str]:
     yield from _unbilled(plan)
     for changes in plan.changes:
         yield from _changes(changes)
-    yield _line("takes", duration(plan.pace))
+    yield _line("takes", says(plan.pace))
     yield ""
 
 
@@ -69,24 +68,6 @@ def _changes(changes: Changes) -> Iterator[str]:
         yield _line("", f"{one.customer_id}: {one.before} to {one.now} {code}, {_signed(one.difference)}")
     if changes.others:
         yield _line("", f"{changes.others} more that differ by less, {_signed(changes.others_difference)} together")
-
-
-def duration(pace: Pace) -> str:
-    """In words, with what it is bound by."""
-    if not any(pace.steps.values()):
-        return "no time: nothing is to be called"
-    calls = ", ".join(f"{count} at {name}" for name, count in pace.steps.items() if count)
-    if pace.seconds is None:
-        return f"as long as the provider takes for {calls} calls; BILLHOOK_JUPITER_RATE sets no limit"
-    rate = pace.rates[pace.bound_by or ""]
-    return f"{span(pace.seconds)} at the least: {calls} calls, {pace.bound_by} at {rate:g} a second"
-
-
-def span(seconds: int) -> str:
-    """`1 d 02:03:04`."""
-    days, rest = divmod(seconds, int(timedelta(days=1).total_seconds()))
-    hours, rest = divmod(rest, 3600)
-    return (f"{days} d " if days else "") + f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
 
 
 def amounts(found: Mapping[str, str]) -> str:

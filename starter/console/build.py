@@ -16,12 +16,14 @@ from starter.console.cookies import Baker
 from starter.console.desk import Desk
 from starter.console.oidc import Client, Issuer
 from starter.console.pages import ROUTERS
+from starter.console.plans import Plans
 from starter.console.render import environment
 from starter.console.route import DeskRoute
 from starter.console.sessions import Clock, Sessions, signer
 from starter.console.visits import Visiting, Visitors
 from starter.http.auth import needs
 from starter.http.parts import Parts
+from starter.run_planning import planner
 
 _elsewhere = APIRouter(route_class=DeskRoute)
 
@@ -65,6 +67,7 @@ def build_desk(parts: Parts, http: httpx.AsyncClient, clock: Clock) -> Desk:
         baker=baker,
         trips=signer(secret, "trip"),
         issuer=_issuer(settings, http, clock),
+        plans=Plans(planner(parts.database, parts.policy, settings), clock),
         assets=files,
         templates=environment(files),
         clock=clock,

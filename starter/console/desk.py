@@ -11,6 +11,7 @@ from starter.console.assets import Assets
 from starter.console.attempts import Attempts
 from starter.console.cookies import Baker
 from starter.console.oidc import Issuer
+from starter.console.plans import Plans
 from starter.console.sessions import Clock, Sessions
 from starter.console.visits import Visitors
 from starter.http.parts import Parts
@@ -29,6 +30,7 @@ class Desk:
     baker: Baker
     trips: URLSafeSerializer
     issuer: Issuer | None
+    plans: Plans
     assets: Assets
     templates: Environment
     clock: Clock

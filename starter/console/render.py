@@ -17,6 +17,7 @@ NAV: Final = (
     ("/desk/", "Inbox"),
     ("/desk/invoices", "Invoices"),
     ("/desk/repair", "Repair"),
+    ("/desk/runs", "Runs"),
     ("/desk/events", "Events"),
     ("/desk/dashboard", "Dashboard"),
 )

@@ -75,7 +75,9 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
 
 def _add_desk(app: FastAPI) -> None:
     """Pages for people, beside the calls and outside their schema."""
-    app.mount(HOME, create_desk(app.state.parts, app.state.http))
+    desk = create_desk(app.state.parts, app.state.http)
+    app.state.plans = desk.state.desk.plans
+    app.mount(HOME, desk)
     app.add_api_route(HOME.rstrip("/"), _to_desk, include_in_schema=False)
 
 
@@ -91,6 +93,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await dispatcher.stop()
+        await app.state.plans.close()
         await app.state.http.aclose()
 
 

@@ -14,7 +14,7 @@ from billing.assessment import Assessment, Reason
 from billing.errors import BadInput
 from billing.intent import Commercial, Intent, Line, Motion, Source
 from billing.money import Money
-from billing.pace import Pace, Steps, pace, steps_of
+from billing.pace import Pace, Steps, pace, says, span, steps_of
 from billing.queues import Queue
 from billing.record import Status
 from billing.run_plan import SHOWN, Changes, Month, Planning, Standing
@@ -179,3 +179,12 @@ def test_a_run_takes_as_long_as_the_system_that_is_through_last() -> None:
     assert pace(invoices, {Queue.JUPITER: 3}).seconds == 667
     assert pace(invoices, {}).seconds is None
     assert pace({}, {Queue.JUPITER: 10}).seconds is None
+
+
+def test_a_time_is_said_in_words_with_what_it_is_bound_by() -> None:
+    invoices = {Steps(carries=False, asks=False): 100_000}
+    assert says(pace(invoices, {Queue.JUPITER: 2})) == (
+        "1 d 03:46:40 at the least: 200,000 to jupiter and 100,000 to mail; jupiter takes 2 a second"
+    )
+    assert says(pace({}, {Queue.JUPITER: 2})) == "no time: there is nothing to call"
+    assert span(59) == "00:00:59"

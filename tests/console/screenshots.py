@@ -19,12 +19,20 @@ from records.tokens import Scope
 from tests.console import world
 from tests.console.browser import Person, at_the_desk, launched, shot
 from tests.console.seeding import seed
+from tests.console.seeding_usage import metered
 from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "desk"
 _LARGEST: Final = 300_000
 _TALL: Final = 900
-_TALLEST: Final = {"change-request": 1500, "invoice": 1900, "dashboard": 1700, "dashboard-dark": 1700, "edit": 1300}
+_TALLEST: Final = {
+    "change-request": 1500,
+    "invoice": 1900,
+    "dashboard": 1700,
+    "dashboard-dark": 1700,
+    "edit": 1300,
+    "run": 1900,
+}
 _ZONE: Final = "Europe/Berlin"
 _NARROW: Final = {"width": 390, "height": 800}
 _SCOPES: Final = (Scope.APPROVE, Scope.ADMIN)
@@ -40,6 +48,15 @@ escalate_to = "robin"
 owner = "dana"
 escalate_to = "robin"
 [business_hours]
+"""
+_MOTIONS: Final = """
+[[billing_groups]]
+name = "europe"
+zone = "Europe/Berlin"
+
+[[billing_groups]]
+name = "nz"
+zone = "Pacific/Auckland"
 """
 _MESSAGE: Final = (
     "Hi, our PO only covers the design work. Could you bill the workshop for half a day, as we did it, and give us the "
@@ -68,6 +85,7 @@ async def furnish(stack: Stack) -> dict[str, str]:
     keys["found"] = await world.sent(stack, customer_id="brightwater", project_id="brightwater_4")
     await world.quarantined(stack, keys["found"], "no invoice of ours has the reference it names; tried 8 times")
     keys["second"] = await _second_version(stack)
+    keys["month"] = await metered(stack.database, datetime.now(UTC))
     return keys
 
 
@@ -107,6 +125,11 @@ async def _edit(person: Person, keys: dict[str, str]) -> None:
     await person.page.get_by_role("region", name="What your edit changes").wait_for()
 
 
+async def _run(person: Person, keys: dict[str, str]) -> None:
+    await person.go(f"/desk/runs/europe/{keys['month']}")
+    await person.page.get_by_role("heading", name="What the run starts").wait_for()
+
+
 PAGES: Final[dict[str, Step]] = {
     "inbox": _page("/desk/"),
     "approve": _sheet,
@@ -114,6 +137,8 @@ PAGES: Final[dict[str, Step]] = {
     "invoices": _page("/desk/invoices"),
     "change-request": _page("/desk/invoices/{case}"),
     "invoice": _page("/desk/invoices/{second}"),
+    "runs": _page("/desk/runs"),
+    "run": _run,
     "repair": _page("/desk/repair"),
     "events": _page("/desk/events"),
     "dashboard": _page("/desk/dashboard?days=30"),
@@ -125,6 +150,8 @@ DARK: Final = ("inbox", "dashboard")
 async def _stack(folder: Path) -> AsyncIterator[Stack]:
     policy = folder / "policy.toml"
     policy.write_text(_POLICY)
+    motions = folder / "motions.toml"
+    motions.write_text(_MOTIONS)
     temporal = shutil.which("temporal", path=str(Path(sys.executable).parent)) or shutil.which("temporal")
     async with AsyncExitStack() as around:
         server = await WorkflowEnvironment.start_local(
@@ -132,7 +159,13 @@ async def _stack(folder: Path) -> AsyncIterator[Stack]:
         )
         around.push_async_callback(server.shutdown)
         address = server.client.service_client.config.target_host
-        given = {"policy_file": policy, "desk_zone": _ZONE, "temporal_ui_url": "http://127.0.0.1:8233"}
+        given = {
+            "policy_file": policy,
+            "motions_file": motions,
+            "desk_zone": _ZONE,
+            "temporal_ui_url": "http://127.0.0.1:8233",
+            "jupiter_rate": 0.5,
+        }
         yield await around.enter_async_context(running_stack(address, folder, **given))
 
 

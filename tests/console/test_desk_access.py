@@ -38,6 +38,7 @@ PAGES: Final = (
     "/desk/invoices/{parked}/do/retry",
     "/desk/invoices/{parked}/do/abandon",
     "/desk/repair",
+    "/desk/runs",
     "/desk/events",
     "/desk/events?fate=all",
     "/desk/dashboard",

@@ -4,12 +4,13 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from starter.console.pages import dashboard, deciding, events, inbox, invoices
+from starter.console.pages import dashboard, deciding, events, inbox, invoices, runs
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     inbox.router,
     invoices.router,
     deciding.router,
+    runs.router,
     events.router,
     dashboard.router,
 )

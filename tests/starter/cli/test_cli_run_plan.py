@@ -67,7 +67,7 @@ def test_a_person_reads_invoices_totals_who_must_look_what_changed_and_how_long_
     assert "1 by the rule over_threshold" in lines
     assert "change 0.00 to 90010.00 USD, +90010.00" in lines
     assert "acme: 0.00 to 90010.00 USD, +90010.00" in lines
-    assert "takes 00:50:00 at the least: 3 at jupiter, 2 at mail calls, jupiter at 0.001 a second" in lines
+    assert "takes 00:50:00 at the least: 3 to jupiter and 2 to mail; jupiter takes 0.001 a second" in lines
     assert answer.stderr == ""
 
 
