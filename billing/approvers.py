@@ -1,6 +1,8 @@
-"""Who may decide: one answer for the API, the desk, the command line, signals from the Temporal UI and agents."""
+"""Who may decide, and whom it is put to: one answer for the API, the desk, the command line, signals from the Temporal
+UI and agents."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from billing.decisions import Action
@@ -9,6 +11,54 @@ from billing.policy import Approver, Policy, limit_in
 
 _BOUND: Final = frozenset({Action.APPROVE, Action.REJECT})
 # Bound by limit and by who triggered it. Anything else changes no amount that nobody approves afterwards.
+_ANYONE: Final = "anyone who may approve"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What decides beside the policy who may approve: who triggered the invoice, the names of live tokens with scope
+    approve, and who said yes to this revision already."""
+
+    triggered_by: str
+    live: Collection[str]
+    approved_by: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Whom an approval is put to; empty: anyone who may approve. `reason` says so in words, and why, where that is not
+    the first who was named for it."""
+
+    name: str = ""
+    reason: str = ""
+
+
+def chosen(policy: Policy, named: Iterable[str], total: Money, standing: Standing) -> Choice:
+    """The first of `named` who may approve an invoice over `total`; anyone who may, where none of them may."""
+    passed: list[str] = []
+    for name in dict.fromkeys(filter(None, named)):
+        words = may_not_approve(policy, name, total, standing)
+        if not words:
+            return Choice(name, _instead(name, passed))
+        passed.append(words)
+    return Choice("", _instead(_ANYONE, passed))
+
+
+def _instead(whom: str, passed: list[str]) -> str:
+    return f"put to {whom} instead, since {', and since '.join(passed)}" if passed else ""
+
+
+def may_not_approve(policy: Policy, name: str, total: Money, standing: Standing) -> str:
+    """Empty if `name` may say yes to it; else why not, in words."""
+    return refusal(
+        policy,
+        name,
+        Action.APPROVE,
+        total=total,
+        triggered_by=standing.triggered_by,
+        live=standing.live,
+        approved_by=standing.approved_by,
+    )
 
 
 def refusal(

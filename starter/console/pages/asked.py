@@ -6,8 +6,11 @@ from typing import Self
 from fastapi import Request, Response
 from starlette.datastructures import FormData
 
+from billing.approvers import Standing, may_not_approve
 from billing.comparison import Comparison
 from billing.errors import BillhookError, StaleRevision
+from billing.money import Money
+from records.intents import get_intent
 from records.tokens import live_approvers
 from records.views import CaseView, InvoiceView
 from starter.console.desk import Desk
@@ -92,8 +95,10 @@ class Asked:
         )
 
     async def _approvers(self) -> list[str]:
-        """Whom the policy and the live tokens let decide."""
+        """Those to whom it can be put: the same who could say yes to it now."""
+        view, policy = self.view, self.desk.parts.policy
         async with self.desk.parts.database.session() as session:
-            live = await live_approvers(session)
-        policy = self.desk.parts.policy
-        return [name for name in live if not policy.approvers or policy.approver(name)]
+            live, intent = await live_approvers(session), await get_intent(session, view.key)
+        standing = Standing(intent.source.triggered_by if intent else "", live, view.approved_by)
+        total = Money(minor=view.total_minor, currency=view.currency)
+        return [name for name in live if not may_not_approve(policy, name, total, standing)]
