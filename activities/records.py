@@ -36,6 +36,7 @@ class RecordActivities:
         """The policy's answer on this revision, kept with its inputs. What counts from its calendars later is counted
         in the workflow, which looks nothing up."""
         total = request.commercial.total
+        standing = approvers.Standing(request.triggered_by, await self._live(), request.approved_by)
         async with self._database.transaction() as session:
             history = await customers.history(
                 session, request.customer_id, excluding=request.key, scope=request.scope, currency=total.currency
@@ -47,6 +48,7 @@ class RecordActivities:
                 history=history,
                 now=request.at,
                 scope=request.scope,
+                standing=standing,
             )
             await invoices.save_assessment(session, request.key, request.revision, found)
         return found.spelled_out(request.at.year)

@@ -64,7 +64,10 @@ class Draft(Done):
 
 
 class Assess(Request):
-    """`at` is the workflow's own time, from which business hours count; `scope` a project, deal or subscription."""
+    """`at` is the workflow's own time, from which business hours count; `scope` a project, deal or subscription.
+
+    `approved_by` said yes to this revision already: whoever made it by an edit.
+    """
 
     motion: Motion
     customer_id: str
@@ -72,6 +75,8 @@ class Assess(Request):
     commercial: Commercial
     revision: str
     at: datetime
+    triggered_by: str = ""
+    approved_by: tuple[str, ...] = ()
 
 
 class Authorize(Request):

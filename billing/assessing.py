@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from billing.approvers import Choice, Standing, chosen
 from billing.assessment import Assessment, History, Reason, Segment
 from billing.deadlines import Calendar, add_business_time
 from billing.intent import Motion
@@ -20,9 +21,19 @@ _REMEMBERED: Final = timedelta(days=3650)
 
 
 def assess(
-    policy: Policy, *, motion: Motion, total: Money, history: History, now: datetime, scope: str = ""
+    policy: Policy,
+    *,
+    motion: Motion,
+    total: Money,
+    history: History,
+    now: datetime,
+    scope: str = "",
+    standing: Standing | None = None,
 ) -> Assessment:
-    """What `policy` says of an invoice over `total` to a customer with `history`, at `now` (aware UTC)."""
+    """What `policy` says of an invoice over `total` to a customer with `history`, at `now` (aware UTC).
+
+    Without a `standing` it is put to whom the rules name, whether he may approve it or not.
+    """
     lately = _changes_lately(policy.change_history, history, now)
     found = (
         _over_threshold(policy, total),
@@ -33,7 +44,8 @@ def assess(
         _unusual_usage(policy, motion, total, history),
     )
     reasons = tuple(reason for reason in found if reason)
-    assignee = _assignee(policy, motion, history, total)
+    named = _assignee(policy, motion, history, total)
+    choice = _choice(policy, named, total, standing)
     return Assessment(
         automatic=not reasons,
         policy_hash=policy.content_hash,
@@ -42,8 +54,9 @@ def assess(
         approvals_needed=policy.approvals_needed(total),
         follow_up_after=timedelta(days=policy.follow_up.after_days) or None,
         calendar=policy.business_hours,
-        **_people(policy, assignee),
-        **(approval_times(policy, assignee, now) if reasons else {}),
+        assignee_reason=choice.reason if reasons else "",
+        **_people(policy, named, choice.name),
+        **(approval_times(policy, choice.name, now) if reasons else {}),
     )
 
 
@@ -67,8 +80,16 @@ def _assignee(policy: Policy, motion: Motion, history: History, total: Money) ->
     return next(fitting, policy.approval.assignee)
 
 
-def _people(policy: Policy, assignee: str) -> dict[str, Any]:
-    owner = policy.cases.owner or assignee
+def _choice(policy: Policy, named: str, total: Money, standing: Standing | None) -> Choice:
+    """Whom the rules name, if he may; else whom it would be escalated to. Where they name nobody, anyone may."""
+    if not named or standing is None:
+        return Choice(named)
+    return chosen(policy, (named, policy.approval.escalate_to), total, standing)
+
+
+def _people(policy: Policy, named: str, assignee: str) -> dict[str, Any]:
+    """A change request is `named`'s also where the approval could not be put to him: that binds approving alone."""
+    owner = policy.cases.owner or named
     escalate_to, case_escalate_to = policy.approval.escalate_to, policy.cases.escalate_to or policy.approval.escalate_to
     return {
         "assignee": assignee,

@@ -58,7 +58,8 @@ class Assessment(BaseModel):
 
     The times (aware UTC) are None where nobody has to decide or the policy sets none. `approvals_needed` different
     people must say yes: two, over the second limit. `assignee` may be empty: anyone who may approve. A `*_mail` is the
-    address of the person before it, empty where the policy names none. The rest is what the workflow needs later, when
+    address of the person before it, empty where the policy names none. `assignee_reason` says in words why it is put to
+    another than the rules name. The rest is what the workflow needs later, when
     the policy may have changed: `calendar` for mails to recipients, the others for their people.
     """
 
@@ -72,6 +73,7 @@ class Assessment(BaseModel):
     approvals_needed: int = 1
     assignee: str = ""
     assignee_mail: str = ""
+    assignee_reason: str = ""
     escalate_to: str = ""
     escalate_mail: str = ""
     remind_at: datetime | None = None

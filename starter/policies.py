@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from billing.approvers import Standing
 from billing.assessing import assess
 from billing.assessment import Assessment, Reason
 from billing.errors import KeyTaken, UnknownCustomer
@@ -16,7 +17,7 @@ from billing.intent import Intent, Motion
 from billing.motions import parse_trigger
 from billing.policy import Policy
 from billing.simulating import Simulating, Simulation
-from records import assessments, customers, intents
+from records import assessments, customers, intents, tokens
 from records.session import Database
 
 
@@ -53,7 +54,9 @@ async def explain(
         history = await customers.history(
             session, intent.customer_id, excluding=intent.key, scope=scope, currency=total.currency
         )
-    found = assess(policy, motion=motion, total=total, history=history, now=datetime.now(UTC), scope=scope)
+        standing = Standing(caller, await tokens.live_approvers(session))
+    now = datetime.now(UTC)
+    found = assess(policy, motion=motion, total=total, history=history, now=now, scope=scope, standing=standing)
     return Explanation(
         key=intent.key,
         motion=motion,
@@ -83,6 +86,7 @@ def _outcome(found: Assessment, intent: Intent, stands: Intent | None) -> str:
         return "It would be drafted, issued and sent at once."
     people = "two different people" if found.approvals_needed > 1 else "a person"
     whom = f", put to {found.assignee}" if found.assignee else ""
+    whom = f", {found.assignee_reason}" if found.assignee_reason else whom
     return f"It would be drafted and wait for {people} to approve{whom}."
 
 

@@ -82,6 +82,8 @@ class InvoiceWorkflow(People):
         reasons = " ".join(reason.text for reason in state.assessment.reasons)
         words = "issue at once" if state.assessment.automatic else f"a person must decide. {reasons}"
         self._steps.note("assessed", "policy", words)
+        if state.assessment.assignee_reason:
+            self._steps.note("assigned", "policy", state.assessment.assignee_reason)
 
     async def _decide(self) -> None:
         if not self._state.is_cleared and not self._state.is_issued:

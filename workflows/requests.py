@@ -48,6 +48,8 @@ class Requests:
             commercial=self._state.commercial,
             revision=self._state.revision,
             at=now,
+            triggered_by=self._intent.source.triggered_by,
+            approved_by=self._state.approved_by,
         )
 
     def issue(self) -> step.Issue:

@@ -4,12 +4,13 @@ import tomllib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.approvers import refusal
+from billing.approvers import Standing, refusal
 from billing.assessing import assess, seen
 from billing.assessment import Assessment, History, Segment
 from billing.decisions import Action
@@ -377,6 +378,64 @@ def test_a_stricter_policy_never_gives_fewer_reasons_and_the_same_one_says_the_s
     assert set(rules(of(lax, total))) <= set(rules(of(strict, total)))
     assert of(lax, total).approvals_needed <= of(strict, total).approvals_needed
     assert of(strict, total) == of(strict, total)
+
+
+PASSED_OVER = """
+[approval]
+assignee = "dana"
+escalate_to = "robin"
+[[approvers]]
+name = "dana"
+limits = { USD = "40000.00" }
+[approvers.business_hours]
+zone = "Europe/Berlin"
+[[approvers]]
+name = "robin"
+email = "robin@billhook.example"
+[approvers.business_hours]
+zone = "America/New_York"
+"""
+
+
+@pytest.mark.parametrize(
+    ("standing", "total", "to", "words"),
+    [
+        ({}, "30000.00", "dana", ""),
+        ({"triggered_by": "dana"}, "30000.00", "robin", "put to robin instead, since dana triggered"),
+        ({"live": ["robin"]}, "30000.00", "robin", "put to robin instead, since 'dana' is no approver"),
+        ({"approved_by": ("dana",)}, "30000.00", "robin", "put to robin instead, since dana has approved"),
+        ({}, "40000.01", "robin", "over dana's limit"),
+        ({"triggered_by": "robin"}, "40000.01", "", "put to anyone who may approve instead, since"),
+        ({"live": []}, "30000.00", "", "put to anyone who may approve instead, since"),
+        ({"triggered_by": "robin"}, "30000.00", "dana", ""),
+    ],
+)
+def test_an_approval_is_put_to_the_next_who_may_where_the_one_named_may_not(
+    standing: dict[str, Any], total: str, to: str, words: str
+) -> None:
+    known = Standing(**({"triggered_by": "pm-tool", "live": ["dana", "robin"]} | standing))
+    asked = {"motion": Motion.MILESTONE, "total": usd(total), "history": History(), "now": NOW}
+    found = assess(Policy.parse(PASSED_OVER), **asked, standing=known)
+    assert found.assignee == to
+    assert words in found.assignee_reason
+    assert bool(found.assignee_reason) is bool(words)
+    assert found.assignee_mail == ("robin@billhook.example" if to == "robin" else "")
+    zones = {"dana": "Europe/Berlin", "robin": "America/New_York", "": "UTC"}
+    assert found.assignee_calendar.zone == zones[to]
+    assert found.case_owner == "dana"
+
+
+def test_where_the_rules_name_nobody_anyone_may_and_nothing_has_to_be_said() -> None:
+    policy = Policy.parse('[approval]\nescalate_to = "robin"')
+    known = Standing("pm-tool", ["dana"])
+    asked = {"motion": Motion.MILESTONE, "total": usd("30000.00"), "history": History(), "now": NOW}
+    found = assess(policy, **asked, standing=known)
+    assert (found.assignee, found.assignee_reason) == ("", "")
+
+
+def test_what_goes_out_by_itself_is_put_to_nobody_and_says_so_of_nobody() -> None:
+    asked = {"motion": Motion.MILESTONE, "total": usd("10.00"), "history": History(), "now": NOW}
+    assert assess(Policy.parse(PASSED_OVER), **asked, standing=Standing("dana", [])).assignee_reason == ""
 
 
 def test_what_an_assessment_saw_is_enough_to_judge_it_again() -> None:

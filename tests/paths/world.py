@@ -31,16 +31,17 @@ from workflows.reconcile import ReconcileStart, ReconcileWorkflow
 
 APPROVER: Final = "dana"
 SECOND: Final = "sam"
+_APPROVERS: Final = (APPROVER, SECOND, "robin")
 POLICY: Final = """
 [second_limits]
 USD = "100000.00"
 [approval]
-assignee = "dana@approvers.example"
-escalate_to = "robin@approvers.example"
+assignee = "dana"
+escalate_to = "robin"
 [cases]
-owner = "dana@approvers.example"
-"""
-"""Asks people at their mail addresses, so that reminders and escalations leave as mails."""
+owner = "dana"
+""" + "".join(f'[[approvers]]\nname = "{name}"\nemail = "{name}@approvers.example"\n' for name in _APPROVERS)
+"""Everybody has an address, so that reminders and escalations leave as mails."""
 
 Skip = Callable[[timedelta], Awaitable[None]]
 _AGAIN: Final = frozenset({409, 503})
@@ -290,4 +291,6 @@ async def opened(address: str, folder: Path, opening: asyncio.Lock, **changes: A
             stack = await around.enter_async_context(
                 running_stack(address, folder, policy_file=policy_file(folder), **changes)
             )
+        for name in _APPROVERS:
+            await stack.token(name, Scope.APPROVE, Scope.READ)
         yield stack
