@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake bench-inbox screenshots clean
+.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake bench-inbox bench-fairness screenshots clean
 
 setup: $(STAMP)
 
@@ -53,6 +53,9 @@ bench-intake: $(STAMP)
 
 bench-inbox: $(STAMP)
 	$(BIN)/python -m bench.inbox $(ARGS)
+
+bench-fairness: $(STAMP)
+	$(BIN)/python -m bench.fairness $(ARGS)
 
 screenshots: $(STAMP)
 	@$(BIN)/python -m tests.console.screenshots

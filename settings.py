@@ -30,6 +30,10 @@ _DRIVERS: Final = {
 HUBSPOT_RATE: Final = 9.0
 # 90 % of 100 requests in 10 s, HubSpot's limit per account for a private app on its smaller plans.
 
+CALLS_AT_ONCE: Final = 10
+# 50 calls a second and process where an answer takes 200 ms. The server hands the next one out by rank, and what it has
+# handed out no rank overtakes: the fewer are under way, the sooner it is a person's turn.
+
 
 def async_url(url: str) -> str:
     """A database URL with the async driver's name: `postgresql://` and `sqlite:///` as people write them are enough."""
@@ -86,6 +90,8 @@ class Settings(BaseSettings):
     mail_rate: float = Field(default=0, ge=0)
     # steps per second at each outside system, over all workers; 0 is no limit. Set 90 % of what your contract allows: a
     # step makes one call, a rare one two. JupiterInvoice names no limit, and its 429 is waited out; HubSpot names one.
+    calls_at_once: int = Field(default=CALLS_AT_ONCE, ge=1, le=30)
+    # steps that one worker process has under way at each outside system; all three stay within its 100 connections
     run_most_open: int = Field(default=200, ge=1, le=10_000)
     # invoices of monthly runs that may be on their way at once; the dev server takes a thousand, a cluster more
     log_format: Literal["text", "json"] = "text"

@@ -43,7 +43,7 @@ from connectors.jupiter import Jupiter
 from connectors.ports import Accounting, Crm, Invoicing, Mailer
 from connectors.smtp import SmtpMailer
 from records.session import Database
-from settings import Settings, load_motions, load_policy
+from settings import CALLS_AT_ONCE, Settings, load_motions, load_policy
 from workflows import starting
 from workflows.invoice import InvoiceWorkflow
 from workflows.late import LateEventWorkflow
@@ -64,13 +64,11 @@ CACHED_WORKFLOWS: Final = 1000
 # Workflows idle for weeks: caching all of them is mostly waste, a replay costs milliseconds.
 RUN_CACHED: Final = 500
 # A run's invoices come by once a step and then rest; held are those between two steps.
-RUN_TASKS: Final = 4
-# Workflow code is bound by the interpreter's lock: a person's task shares it with this many of a run's at the most.
-RUN_ACTIVITIES: Final = 10
-# Posting to the journal, which takes one at a time, and the run's own pages.
-CALLS: Final = 30
-# Three such queues together stay within the pool of 100 connections; the server hands the next out by rank, and what it
-# handed out no rank brings forward: the fewer wait here, the sooner a person's call is made.
+RUN_TASKS: Final = 2
+# Workflow code is bound by the interpreter's lock, which a person's task shares with these. The least that is possible:
+# one place to wait for workflows that are held, one for those that are not.
+RUN_ACTIVITIES: Final = 4
+# The pages of two runs in the same hour, and beside them the journal, which takes one posting at a time.
 BUILD_ID: Final = f"billhook-{version('billhook')}"
 # Stands in every history. The SDK's own is a hash over all loaded code, which costs a start 3 s of CPU.
 AT_ONCE: Final[Mapping[Queue, dict[str, Any]]] = {
@@ -82,11 +80,8 @@ AT_ONCE: Final[Mapping[Queue, dict[str, Any]]] = {
         "max_concurrent_local_activities": RUN_TASKS,
         "max_concurrent_activities": RUN_ACTIVITIES,
     },
-    Queue.JUPITER: {"max_concurrent_activities": CALLS},
-    Queue.CRM: {"max_concurrent_activities": CALLS},
-    Queue.MAIL: {"max_concurrent_activities": CALLS},
 }
-"""What the worker of each queue takes at once."""
+"""What the workers for workflows take at once; those for an outside system take `Parts.calls_at_once`."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +99,7 @@ class Parts:
     public_url: str = ""
     rates: Mapping[Queue, float] = field(default_factory=dict)
     # steps per second, over the workers of all processes, where an outside system's queue has a limit
+    calls_at_once: int = CALLS_AT_ONCE
 
     def activities(self) -> list[Callable[..., Any]]:
         records = RecordActivities(self.database, self.policy)
@@ -183,10 +179,11 @@ def build_worker(
     activities = [*parts.activities(), *parts.run_activities(client, task_queue)]
     interceptors = [RecordingInterceptor(parts.database)]
     given = {"activities": activities, "interceptors": interceptors, **options}
-    return Workers(_worker(client, task_queue, queue, parts.rates.get(queue), given) for queue in only)
+    return Workers(_worker(client, task_queue, queue, parts, given) for queue in only)
 
 
-def _worker(client: Client, base: str, queue: Queue, rate: float | None, given: dict[str, Any]) -> Worker:
+def _worker(client: Client, base: str, queue: Queue, parts: Parts, given: dict[str, Any]) -> Worker:
+    rate = parts.rates.get(queue)
     defaults: dict[str, Any] = {
         "workflows": list(WORKFLOWS) if queue in queues.WORKFLOWS else [],
         "workflow_runner": UnsandboxedWorkflowRunner(),
@@ -197,7 +194,7 @@ def _worker(client: Client, base: str, queue: Queue, rate: float | None, given: 
         # An activity that is handed out with a workflow task passes the server's limit by.
         "disable_eager_activity_execution": rate is not None,
         "graceful_shutdown_timeout": GRACE,
-        **AT_ONCE[queue],
+        **AT_ONCE.get(queue, {"max_concurrent_activities": parts.calls_at_once}),
     }
     return Worker(client, task_queue=queues.name(base, queue), **(defaults | given))
 
@@ -220,6 +217,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
             send_by_api=settings.delivery == "api",
             public_url=settings.public_url,
             rates=settings.rates,
+            calls_at_once=settings.calls_at_once,
         )
 
 
