@@ -67,8 +67,8 @@ RUN_CACHED: Final = 500
 RUN_TASKS: Final = 2
 # Workflow code is bound by the interpreter's lock, which a person's task shares with these. The least that is possible:
 # one place to wait for workflows that are held, one for those that are not.
-RUN_ACTIVITIES: Final = 4
-# The pages of two runs in the same hour, and beside them the journal, which takes one posting at a time.
+RUN_ACTIVITIES: Final = 20
+# The pages of all groups that are billed in the same hour, which mostly wait for room; and beside them the journal.
 BUILD_ID: Final = f"billhook-{version('billhook')}"
 # Stands in every history. The SDK's own is a hash over all loaded code, which costs a start 3 s of CPU.
 AT_ONCE: Final[Mapping[Queue, dict[str, Any]]] = {

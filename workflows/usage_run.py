@@ -83,7 +83,8 @@ class UsageRunWorkflow:
             at=at,
             after=after,
             page=start.page,
-            chunk=start.chunk,
+            # No more at once than may be on their way at all.
+            chunk=min(start.chunk, start.most_open),
             most_open=start.most_open,
         )
         done: steps.RunPageDone = await workflow.execute_activity(

@@ -78,7 +78,13 @@ def test_each_command_is_one_that_billhook_knows(name: str) -> None:
 VENDORS = {
     *(f"BILLHOOK_{system.value.upper()}_SECRET" for system in System),
     *("BILLHOOK_MOTIONS_FILE", "BILLHOOK_POLICY_FILE", "BILLHOOK_CRM", "BILLHOOK_HUBSPOT_TOKEN"),
-    *("BILLHOOK_JUPITER_RATE", "BILLHOOK_CRM_RATE", "BILLHOOK_MAIL_RATE", "BILLHOOK_CALLS_AT_ONCE"),
+    *(
+        "BILLHOOK_JUPITER_RATE",
+        "BILLHOOK_CRM_RATE",
+        "BILLHOOK_MAIL_RATE",
+        "BILLHOOK_CALLS_AT_ONCE",
+        "BILLHOOK_RUN_MOST_OPEN",
+    ),
 }
 
 
