@@ -9,9 +9,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from billing import keys, queues
-from billing.errors import Conflict, NotFound
+from billing.errors import Conflict
 from billing.groups import BillingGroup
-from billing.motions_file import MotionsFile
 from billing.queues import Queue
 from billing.run_status import RunStatus
 from records import run_status
@@ -21,17 +20,6 @@ from starter.client import EngineUnreachable
 from workflows import priorities
 from workflows.starting import CALL_TIMEOUT
 from workflows.usage_run import RunStart, UsageRunWorkflow
-
-
-class NoSuchGroup(NotFound):
-    """motions.toml has no billing group of that name."""
-
-    slug = "no-billing-group"
-
-    def __init__(self, name: str, motions: MotionsFile) -> None:
-        known = ", ".join(group.name for group in motions.billing_groups)
-        step = f"use one of {known}" if known else "add [[billing_groups]] with a name and a zone to motions.toml"
-        super().__init__(f"motions.toml has no billing group {name!r}", field="group", next_step=step)
 
 
 class MonthNotOver(Conflict):
@@ -57,12 +45,11 @@ class Started:
     created: bool
 
 
-def group_of(motions: MotionsFile, name: str) -> BillingGroup:
-    """Raises NoSuchGroup, which names those that there are."""
-    found = motions.group(name)
-    if found is None:
-        raise NoSuchGroup(name, motions)
-    return found
+def check(group: BillingGroup, period: str, now: datetime, *, early: bool = False) -> None:
+    """Raises BadInput on a period that is none, MonthNotOver unless `early`."""
+    ends_at = group.ends_at(period)
+    if now < ends_at and not early:
+        raise MonthNotOver(group, period, ends_at)
 
 
 async def start(
@@ -71,9 +58,7 @@ async def start(
     """Run `period` of `group`; `by` is the person who asks. Repeating it for a month that was run starts only what
     has no invoice yet. Raises BadInput on a period that is none, MonthNotOver unless `early`, EngineUnreachable.
     """
-    ends_at = group.ends_at(period)
-    if now < ends_at and not early:
-        raise MonthNotOver(group, period, ends_at)
+    check(group, period, now, early=early)
     workflow_id = keys.run_id(group.name, period)
     try:
         await client.start_workflow(

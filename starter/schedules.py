@@ -6,14 +6,16 @@ process) without a step that somebody could forget. Applying is idempotent, and 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from temporalio.client import (
     Client,
     Schedule,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleBackfill,
     ScheduleCalendarSpec,
     ScheduleDescription,
     ScheduleIntervalSpec,
@@ -27,13 +29,14 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing import queues
-from billing.groups import BillingGroup
+from billing.errors import BadInput
+from billing.groups import BillingGroup, first_day, month_after
 from billing.queues import Queue
 from settings import Settings, load_motions
-from workflows import priorities
+from workflows import priorities, usage_run
 from workflows.reconcile import ReconcileStart, ReconcileWorkflow
 from workflows.starting import CALL_TIMEOUT
-from workflows.usage_run import Firing, UsageRunFiringWorkflow
+from workflows.usage_run import UsageRunFiringWorkflow
 
 RECONCILE: Final = "billhook-reconcile"
 RUN: Final = "billhook-run-"
@@ -45,6 +48,8 @@ CATCH_UP: Final = timedelta(days=45)
 # third one would be dropped.
 _LONGEST_RUN: Final = timedelta(hours=6)
 # An account of a hundred thousand invoices takes minutes; past this it waits for an API that does not come back.
+_AROUND: Final = timedelta(minutes=1)
+# Whether the ends of a backfill belong to it the server's versions see differently.
 _JITTER: Final = timedelta(seconds=30)
 
 
@@ -81,7 +86,7 @@ def of_group(settings: Settings, group: BillingGroup) -> Planned:
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
             UsageRunFiringWorkflow.run,
-            Firing(group=group.name, zone=group.zone, most_open=settings.run_most_open),
+            usage_run.Firing(group=group.name, zone=group.zone, most_open=settings.run_most_open),
             id=f"{RUN}{group.name}",
             task_queue=queues.name(settings.task_queue, Queue.RUNS),
             priority=priorities.UNWATCHED,
@@ -125,6 +130,31 @@ def _reconcile(settings: Settings) -> Planned:
 async def apply(client: Client, settings: Settings) -> list[str]:
     """Create what is missing and bring the rest up to date; what was done, in words. Raises RPCError."""
     return [await _apply(client, one) for one in planned(settings)]
+
+
+async def remove_unplanned(client: Client, settings: Settings) -> list[str]:
+    """Take away the monthly runs of groups that motions.toml no longer has; what was done, in words. Nobody else's
+    schedule is touched: ours start our workflow on our queue. Raises RPCError, BadInput."""
+    found = await unplanned(client, settings)
+    for schedule_id in found:
+        await client.get_schedule_handle(schedule_id).delete(rpc_timeout=CALL_TIMEOUT)
+    return [f"{one}: removed, motions.toml has no such billing group" for one in found]
+
+
+async def unplanned(client: Client, settings: Settings) -> list[str]:
+    """Ids of schedules of ours whose group is gone. The server lists a new one after a moment. Raises as above."""
+    wanted = {one.id for one in planned(settings)}
+    listed = [one.id async for one in await client.list_schedules() if one.id.startswith(RUN)]
+    return [one for one in sorted(listed) if one not in wanted and await _is_ours(client, one, settings)]
+
+
+async def _is_ours(client: Client, schedule_id: str, settings: Settings) -> bool:
+    described = await client.get_schedule_handle(schedule_id).describe(rpc_timeout=CALL_TIMEOUT)
+    action = described.schedule.action
+    if not isinstance(action, ScheduleActionStartWorkflow):
+        return False
+    queue = queues.name(settings.task_queue, Queue.RUNS)
+    return (action.workflow, action.task_queue) == (UsageRunFiringWorkflow.__name__, queue)
 
 
 async def _apply(client: Client, plan: Planned) -> str:
@@ -173,6 +203,37 @@ def _described(plan: Planned, found: ScheduleDescription) -> Shown:
         last_at=last.started_at if last else None,
         running=len(info.running_actions),
     )
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A firing of a group's schedule, and the month that it bills."""
+
+    period: str
+    at: datetime
+
+
+def firings(group: BillingGroup, first: str, last: str, now: datetime) -> list[Firing]:
+    """Those that bill the months `first` to `last`. Raises BadInput where that is no range of months that are over."""
+    found = []
+    period = first
+    while first_day(period) <= first_day(last):
+        at = datetime.combine(first_day(month_after(period)), time(RUN_HOUR), ZoneInfo(group.zone)).astimezone(UTC)
+        if at > now:
+            raise BadInput("to", f"{period} is billed on {at:%Y-%m-%dT%H:%MZ}", "name months whose run is due already")
+        found.append(Firing(period, at))
+        period = month_after(period)
+    if not found:
+        raise BadInput("to", f"{last} is before {first}", "name the first month, then the last one")
+    return found
+
+
+async def backfill(client: Client, schedule_id: str, wanted: list[Firing]) -> None:
+    """Fire these now, one after the other. A month that was run starts nothing twice. Raises RPCError."""
+    request = ScheduleBackfill(
+        start_at=wanted[0].at - _AROUND, end_at=wanted[-1].at + _AROUND, overlap=ScheduleOverlapPolicy.BUFFER_ALL
+    )
+    await client.get_schedule_handle(schedule_id).backfill(request, rpc_timeout=CALL_TIMEOUT)
 
 
 async def pause(client: Client, schedule_id: str, note: str) -> None:

@@ -1,18 +1,20 @@
 """`billhook schedule ...`: what Temporal starts by the clock."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from starter.cli.exits import Exit, Stop
-from starter.cli.output import AsJson, data, rows
+from starter.cli.output import AsJson, data, rows, say
 from starter.cli.temporal import with_temporal
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
     from settings import Settings
+    from starter.schedules import Shown
 
 app: Final = typer.Typer(help="What Temporal starts by the clock.", no_args_is_help=True)
 
@@ -21,10 +23,16 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id, as `bi
 
 @app.command("apply")
 def apply_() -> None:
-    """Create the schedules or bring them up to date; every worker does so at its start. A pause is kept."""
+    """Create the schedules or bring them up to date; remove the runs of groups that motions.toml no longer has.
+
+    Every worker creates and updates them at its start; only this command removes. A pause is kept.
+    """
     from starter import schedules  # noqa: PLC0415 - commands load what they need when they run
 
-    for line in with_temporal(schedules.apply):
+    async def work(client: "Client", settings: "Settings") -> list[str]:
+        return [*await schedules.apply(client, settings), *await schedules.remove_unplanned(client, settings)]
+
+    for line in with_temporal(work):
         data(line)
 
 
@@ -33,8 +41,14 @@ def show(as_json: AsJson = False) -> None:
     """Print each schedule as the server has it."""
     from starter import schedules  # noqa: PLC0415
 
-    found = [_row(asdict(one)) for one in with_temporal(schedules.show)]
+    async def work(client: "Client", settings: "Settings") -> "tuple[list[Shown], list[str]]":
+        return await schedules.show(client, settings), await schedules.unplanned(client, settings)
+
+    shown, unplanned = with_temporal(work)
+    found = [_row(asdict(one)) for one in shown]
     rows(found, ("id", "says", "state", "next_at", "last_at", "running"), as_json=as_json)
+    for schedule_id in unplanned:
+        say(f"{schedule_id}: motions.toml has no such billing group; `billhook schedule apply` removes it")
     if any(not one["exists"] for one in found):
         raise Stop(Exit.NOT_IN_ORDER, "cause: a schedule is missing", "next:  billhook schedule apply")
 
@@ -61,6 +75,30 @@ def resume(schedule_id: Id) -> None:
 
     with_temporal(work)
     data(f"{schedule_id}  goes on")
+
+
+@app.command()
+def backfill(
+    schedule_id: Id,
+    first: Annotated[str, typer.Option("--from", metavar="PERIOD", help="The first month to bill, such as 2026-07.")],
+    last: Annotated[str, typer.Option("--to", metavar="PERIOD", help="The last month to bill.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fired.")] = False,
+) -> None:
+    """Fire a billing group's schedule for months that it missed, one after the other."""
+    from settings import load_motions, load_settings  # noqa: PLC0415
+    from starter import schedules  # noqa: PLC0415
+
+    settings = load_settings()
+    group = load_motions(settings).group(_known(schedule_id, settings).removeprefix(schedules.RUN))
+    if group is None:
+        raise Stop(
+            Exit.USAGE, f"cause: {schedule_id} bills no months", f"next:  name one that begins with {schedules.RUN}"
+        )
+    wanted = schedules.firings(group, first, last, datetime.now(UTC))
+    if not dry_run:
+        with_temporal(lambda client, _: schedules.backfill(client, schedule_id, wanted))
+    for one in wanted:
+        data(f"{one.period}  {'would be fired' if dry_run else 'fired'} as of {one.at:%Y-%m-%dT%H:%MZ}")
 
 
 def _known(schedule_id: str, settings: "Settings") -> str:
