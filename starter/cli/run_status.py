@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from billing.pace import span
 from billing.run_status import RunStatus
-from starter.cli.run_plan import amounts, span
+from starter.cli.run_plan import amounts
 
 _QUIET: Final = timedelta(minutes=2)
 # A chunk takes seconds; a worker that was killed is followed by another within half a minute.
