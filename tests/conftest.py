@@ -11,7 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from starter.embedded.stack import DYNAMIC_CONFIG
 from tests.quick import certificates_read_once
-from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack
+from tests.stack import Stack, running_stack
+from workflows import visibility
 
 
 def program(name: str) -> str:
@@ -37,7 +38,7 @@ def temporal_address() -> Iterator[str]:
         server = runner.run(
             WorkflowEnvironment.start_local(
                 dev_server_existing_path=program("temporal"),
-                search_attributes=SEARCH_ATTRIBUTES,
+                search_attributes=visibility.ALL,
                 dev_server_extra_args=[
                     word
                     for name, value in DYNAMIC_CONFIG.items()

@@ -18,7 +18,7 @@ from temporalio.worker import (
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 from tests.conftest import program
-from tests.stack import SEARCH_ATTRIBUTES
+from workflows import visibility
 
 
 @asynccontextmanager
@@ -27,7 +27,7 @@ async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=program("temporal-test-server")
     ) as environment:
-        wanted = {key.name: _value_type(key) for key in SEARCH_ATTRIBUTES}
+        wanted = {key.name: _value_type(key) for key in visibility.ALL}
         await environment.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace="default", search_attributes=wanted)
         )

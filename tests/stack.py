@@ -28,19 +28,9 @@ from settings import Settings
 from starter.http.app import create_app
 from tests.fresh import bring_up
 from tests.quick import CheckedOnce
-from workflows import visibility
 
 API_KEY: Final = "jk_test_key"
 WEBHOOK_SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-SEARCH_ATTRIBUTES: Final = [
-    visibility.STATUS,
-    visibility.CUSTOMER,
-    visibility.MOTION,
-    visibility.TOTAL_MINOR,
-    visibility.CURRENCY,
-    visibility.DUE_AT,
-    visibility.FAILED_STEP,
-]
 PATIENCE_S: Final = 20.0
 
 
@@ -214,7 +204,7 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
         mailbox = Mailbox()
         smtp = await asyncio.get_running_loop().create_server(lambda: SMTP(mailbox), "127.0.0.1", 0)
         around.callback(smtp.close)
-        given = {
+        given: dict[str, Any] = {
             "data_dir": folder,
             "database_url": f"sqlite:///{folder / 'billhook.db'}",
             "jupiter_url": url_of(sandbox_socket),

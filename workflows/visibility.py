@@ -22,6 +22,8 @@ TOTAL_MINOR: Final = SearchAttributeKey.for_int("BillhookTotalMinor")
 CURRENCY: Final = SearchAttributeKey.for_keyword("BillhookCurrency")
 DUE_AT: Final = SearchAttributeKey.for_datetime("BillhookDueAt")
 FAILED_STEP: Final = SearchAttributeKey.for_keyword("BillhookFailedStep")
+ALL: Final[tuple[SearchAttributeKey[Any], ...]] = (STATUS, CUSTOMER, MOTION, TOTAL_MINOR, CURRENCY, DUE_AT, FAILED_STEP)
+"""What a server must know before an invoice can start there."""
 
 LASTING: Final = frozenset(Status) - {Status.DRAFTING, Status.ISSUING, Status.APPROVED}
 """States that an invoice rests in. The others last for one step and are not worth a billed upsert of their own."""

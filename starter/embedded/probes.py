@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -59,14 +60,16 @@ async def _ask(command: tuple[str, ...]) -> str | None:
     return out.decode() if process.returncode == 0 else None
 
 
-def temporal_serves(binary: str, address: str) -> Probe:
-    """The server says SERVING and knows our search attributes."""
+def temporal_serves(binary: str, address: str, attributes: Collection[str]) -> Probe:
+    """The server says SERVING and knows every one of these search attributes."""
 
     async def probe() -> str:
         if await _ask(_run(binary, address, "operator", "cluster", "health")) is None:
             return f"no Temporal server answers at {address}"
-        known = await _ask(_run(binary, address, "operator", "search-attribute", "list"))
-        return "" if known and "BillhookStatus" in known else f"{address} lacks the search attributes"
+        answer = await _ask(_run(binary, address, "operator", "search-attribute", "list"))
+        known = json.loads(answer).get("customAttributes") or {} if answer else {}
+        lacking = [name for name in attributes if name not in known]
+        return f"{address} lacks the search attributes {', '.join(lacking)}" if lacking else ""
 
     return probe
 

@@ -12,16 +12,12 @@ from starter.embedded import credentials, probes
 from starter.embedded.errors import StackError
 from starter.embedded.part import Part
 from starter.embedded.ports import HOST, Ports
+from workflows import visibility
 
 SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
-    "BillhookStatus": "Keyword",
-    "BillhookCustomer": "Keyword",
-    "BillhookMotion": "Keyword",
-    "BillhookTotalMinor": "Int",
-    "BillhookCurrency": "Keyword",
-    "BillhookDueAt": "Datetime",
-    "BillhookFailedStep": "Keyword",
+    key.name: key.indexed_value_type.name.title().replace("_", "") for key in visibility.ALL
 }
+"""Name and type as Temporal's command line spells them: Keyword, Int, Datetime."""
 DYNAMIC_CONFIG: Final[Mapping[str, str]] = {
     "history.transferProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxPollRPS": "2000",
@@ -142,7 +138,8 @@ class Stack:
         for flag, values in (("--dynamic-config-value", DYNAMIC_CONFIG), ("--search-attribute", SEARCH_ATTRIBUTES)):
             for name, value in values.items():
                 command += [flag, f"{name}={value}"]
-        return Part("temporal", tuple(command), probes.temporal_serves(temporal_binary(), self.temporal_address))
+        probe = probes.temporal_serves(temporal_binary(), self.temporal_address, SEARCH_ATTRIBUTES)
+        return Part("temporal", tuple(command), probe)
 
     def _sandbox(self) -> Part:
         command = _python(

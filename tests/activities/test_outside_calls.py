@@ -3,7 +3,6 @@
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import History
 
 from tests.audit import paths
 from tests.stack import Stack
@@ -13,7 +12,7 @@ _SECRETS = ("Bearer", "jk_test_key", "127.0.0.1")
 
 async def _answers(stack: Stack, key: str) -> tuple[dict[str, Any], str]:
     """Per activity the calls on its last answer; and all of the answers as text."""
-    history: History = await stack.client.get_workflow_handle(key).fetch_history()
+    history = await stack.client.get_workflow_handle(key).fetch_history()
     named, found, raw = {}, {}, ""
     for event in history.events:
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:

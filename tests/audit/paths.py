@@ -12,7 +12,7 @@ APPROVER: Final = (Scope.APPROVE, Scope.READ)
 
 async def sources(stack: Stack, **changes: Any) -> Sources:
     """All five of them."""
-    given = {
+    given: dict[str, Any] = {
         "database": stack.database,
         "truth": await stack.truth(),
         "ledger": stack.settings.ledger,

@@ -2,7 +2,7 @@
 
 from audit.auditor import audit
 from tests.audit import paths
-from tests.stack import Stack
+from tests.stack import Stack, assert_eventually
 
 
 async def test_an_invoice_cancelled_with_an_open_case_leaves_none_open(stack: Stack) -> None:
@@ -31,7 +31,7 @@ async def test_a_next_version_answers_every_change_request_of_the_one_before(sta
     async def both() -> bool:
         return len((await stack.invoice(key))["cases"]) == 2
 
-    await paths.assert_eventually(both)
+    await assert_eventually(both)
     await paths.answer_case(stack, key, "accept", patch={"discount": {"type": "percent", "value": "5"}})
     await paths.decide(stack, key, "approve")
     sent = await stack.until(key, "sent", "change_requested")
@@ -52,7 +52,7 @@ async def test_an_amendment_whose_webhook_was_lost_outweighs_the_one_before_it(s
     async def amended() -> bool:
         return bool((await stack.invoice(key))["recipient"]["po_number"] == "OLD")
 
-    await paths.assert_eventually(amended)
+    await assert_eventually(amended)
     await stack.faults(seed=1, webhook_drop_rate=1.0)
     await stack.recipient(key, "amend", po_number="NEW")
     await stack.faults()

@@ -25,8 +25,8 @@ def pairs(found: Comparison) -> list[tuple[str, str | None, str | None, str]]:
     return [
         (
             row.difference.value,
-            row.present and row.present.description,
-            row.proposed and row.proposed.description,
+            row.present.description if row.present else None,
+            row.proposed.description if row.proposed else None,
             row.effect,
         )
         for row in found.line_items

@@ -181,7 +181,7 @@ def test_an_approver_s_limit_is_what_he_may_still_approve(total: str, allowed: b
 
 
 def test_of_two_who_must_approve_the_second_is_somebody_else() -> None:
-    asked = {"total": usd("90000.00"), "triggered_by": "", "live": LIVE, "approved_by": ("dana",)}
+    asked: dict[str, Any] = {"total": usd("90000.00"), "triggered_by": "", "live": LIVE, "approved_by": ("dana",)}
     assert "second person" in refusal(Policy(), "dana", Action.APPROVE, **asked)
     assert refusal(Policy(), "robin", Action.APPROVE, **asked) == ""
     assert refusal(Policy(), "dana", Action.REJECT, **asked) == ""
@@ -190,7 +190,7 @@ def test_of_two_who_must_approve_the_second_is_somebody_else() -> None:
 @pytest.mark.parametrize("action", sorted(set(Action) - {Action.APPROVE, Action.REJECT}))
 def test_what_changes_no_amount_needs_an_approver_and_no_limit(action: Action) -> None:
     policy = Policy.parse('[[approvers]]\nname = "dana"\nlimits = { USD = "1.00" }')
-    asked = {"total": usd("90000.00"), "triggered_by": "dana", "live": LIVE}
+    asked: dict[str, Any] = {"total": usd("90000.00"), "triggered_by": "dana", "live": LIVE}
     assert refusal(policy, "dana", action, **asked) == ""
     assert "does not name robin" in refusal(policy, "robin", action, **asked)
     assert "no approver" in refusal(policy, "mallory", action, **asked)
@@ -216,7 +216,7 @@ def test_without_a_second_limit_one_person_is_always_enough() -> None:
 
 def test_a_motion_can_always_want_a_person() -> None:
     policy = Policy.parse('[motions]\nalways = ["quote"]')
-    asked = {"total": usd("1.00"), "history": History(), "now": NOW}
+    asked: dict[str, Any] = {"total": usd("1.00"), "history": History(), "now": NOW}
     assert rules(assess(policy, motion=Motion.QUOTE, **asked)) == ["motion"]
     assert assess(policy, motion=Motion.MILESTONE, **asked).automatic
 
@@ -231,7 +231,7 @@ def test_a_motion_can_always_want_a_person() -> None:
 def test_usage_far_off_the_mean_of_the_subscription_s_last_invoices_waits(
     total: str, before: tuple[int, ...], waits: bool
 ) -> None:
-    asked = {"total": usd(total), "history": History(usage_minor=before), "now": NOW}
+    asked: dict[str, Any] = {"total": usd(total), "history": History(usage_minor=before), "now": NOW}
     assert rules(assess(Policy(), motion=Motion.USAGE, **asked)) == (["usage_variance"] if waits else [])
     assert assess(Policy(), motion=Motion.MILESTONE, **asked).automatic
     off = Policy.parse('[usage_variance]\nfactor = "0"')
@@ -346,7 +346,7 @@ def test_the_assignee_s_hours_pass_over_weekends_holidays_and_clock_changes(
 
 def test_times_run_by_the_calendar_of_whoever_must_decide() -> None:
     policy = Policy.parse(PEOPLE + '[motions]\nalways = ["quote", "milestone"]')
-    asked = {"history": History(), "now": NOW}
+    asked: dict[str, Any] = {"history": History(), "now": NOW}
     robin = assess(policy, motion=Motion.QUOTE, total=usd("1000.01"), **asked)
     assert robin.assignee_mail == "robin@billhook.example"
     # A Friday, 11:00 in New York: four hours are left of six.
@@ -414,7 +414,7 @@ def test_an_approval_is_put_to_the_next_who_may_where_the_one_named_may_not(
     standing: dict[str, Any], total: str, to: str, words: str
 ) -> None:
     known = Standing(**({"triggered_by": "pm-tool", "live": ["dana", "robin"]} | standing))
-    asked = {"motion": Motion.MILESTONE, "total": usd(total), "history": History(), "now": NOW}
+    asked: dict[str, Any] = {"motion": Motion.MILESTONE, "total": usd(total), "history": History(), "now": NOW}
     found = assess(Policy.parse(PASSED_OVER), **asked, standing=known)
     assert found.assignee == to
     assert words in found.assignee_reason
@@ -428,22 +428,28 @@ def test_an_approval_is_put_to_the_next_who_may_where_the_one_named_may_not(
 def test_where_the_rules_name_nobody_anyone_may_and_nothing_has_to_be_said() -> None:
     policy = Policy.parse('[approval]\nescalate_to = "robin"')
     known = Standing("pm-tool", ["dana"])
-    asked = {"motion": Motion.MILESTONE, "total": usd("30000.00"), "history": History(), "now": NOW}
+    asked: dict[str, Any] = {"motion": Motion.MILESTONE, "total": usd("30000.00"), "history": History(), "now": NOW}
     found = assess(policy, **asked, standing=known)
     assert (found.assignee, found.assignee_reason) == ("", "")
 
 
 def test_what_goes_out_by_itself_is_put_to_nobody_and_says_so_of_nobody() -> None:
-    asked = {"motion": Motion.MILESTONE, "total": usd("10.00"), "history": History(), "now": NOW}
+    asked: dict[str, Any] = {"motion": Motion.MILESTONE, "total": usd("10.00"), "history": History(), "now": NOW}
     assert assess(Policy.parse(PASSED_OVER), **asked, standing=Standing("dana", [])).assignee_reason == ""
 
 
 def test_what_an_assessment_saw_is_enough_to_judge_it_again() -> None:
     history = History(invoices_issued=2, change_requests=(NOW - timedelta(days=400),), usage_minor=(5, 6))
-    asked = {"motion": Motion.USAGE, "total": usd("12.50"), "history": history, "now": NOW, "scope": "sub_1"}
+    asked: dict[str, Any] = {
+        "motion": Motion.USAGE,
+        "total": usd("12.50"),
+        "history": history,
+        "now": NOW,
+        "scope": "sub_1",
+    }
     found = assess(Policy(), **asked)
     assert seen(found.inputs) == asked
-    assert assess(Policy(), **seen(found.inputs)) == found
+    assert assess(Policy(), **(seen(found.inputs) or {})) == found
     assert seen({name: value for name, value in found.inputs.items() if name != "usage_minor"}) is None
 
 

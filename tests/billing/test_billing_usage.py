@@ -235,7 +235,8 @@ def test_the_largest_plan_comes_to_no_more_lines_than_an_invoice_takes() -> None
     tiers = [{"up_to": str(n), "unit_price": "1", "flat_fee": "1"} for n in range(1, 12)]
     charge = {"model": "graduated", "tiers": [*tiers, {"unit_price": "1", "flat_fee": "1"}], "minimum": "9999999"}
     plan = a_plan(*({**charge, "meter": f"m{n}"} for n in range(20)))
-    intent = billed(plan, **{f"m{n}": used("100") for n in range(20)})
+    metered: dict[str, Any] = {f"m{n}": used("100") for n in range(20)}
+    intent = billed(plan, **metered)
     assert len(intent.commercial.lines) == 20 * 25 == 500
 
 

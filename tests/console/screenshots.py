@@ -20,7 +20,8 @@ from tests.console import world
 from tests.console.browser import Person, at_the_desk, launched, shot
 from tests.console.seeding import seed
 from tests.console.seeding_usage import metered
-from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack
+from tests.stack import Stack, running_stack
+from workflows import visibility
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "desk"
 _LARGEST: Final = 300_000
@@ -155,7 +156,7 @@ async def _stack(folder: Path) -> AsyncIterator[Stack]:
     temporal = shutil.which("temporal", path=str(Path(sys.executable).parent)) or shutil.which("temporal")
     async with AsyncExitStack() as around:
         server = await WorkflowEnvironment.start_local(
-            dev_server_existing_path=temporal, search_attributes=SEARCH_ATTRIBUTES
+            dev_server_existing_path=temporal, search_attributes=visibility.ALL
         )
         around.push_async_callback(server.shutdown)
         address = server.client.service_client.config.target_host

@@ -1,5 +1,6 @@
 """Who is let in with a token, for how long, and what ends it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,11 @@ async def test_signing_in_takes_a_session_of_another_name(browser: Browser) -> N
     assert await browser.secret_of("/desk/zone") != before
 
 
+def clock_at(moment: datetime) -> Callable[[], datetime]:
+    """A clock that stands still."""
+    return lambda: moment
+
+
 async def test_a_session_ends_after_its_life_and_after_idleness(tmp_path: Path) -> None:
     async with running_api("127.0.0.1:1", tmp_path, session_secret=SecretStr(SECRET)) as api:
         name, _ = await new_token(api, Scope.READ)
@@ -141,7 +147,7 @@ async def test_a_session_ends_after_its_life_and_after_idleness(tmp_path: Path) 
             (timedelta(hours=2), IDLE, False),
         ):
             now = datetime.now(UTC)
-            sessions = Sessions(SECRET, lambda now=now, age=age: now - age)
+            sessions = Sessions(SECRET, clock_at(now - age))
             session = sessions.begin(found.sha256).model_copy(update={"seen": now - seen})
             async with browser_at(api).http as http:
                 answer = await http.get("/desk/zone", headers={"Cookie": f"{COOKIE}={sessions.write(session)}"})

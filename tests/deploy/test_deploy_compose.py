@@ -125,3 +125,4 @@ def test_the_embedded_servers_search_attributes_are_those_that_workflows_set() -
     keys = (getattr(visibility, name) for name in dir(visibility))
     ours = {key.name for key in keys if isinstance(key, SearchAttributeKey)}
     assert ours == set(SEARCH_ATTRIBUTES)
+    assert set(SEARCH_ATTRIBUTES.values()) == {"Keyword", "Int", "Datetime"}

@@ -198,7 +198,7 @@ async def _work(orders: Orders, leash: Connection) -> None:
     let_go = asyncio.Event()
     asyncio.get_running_loop().add_reader(leash.fileno(), let_go.set)
     async with worker.parts_of(orders.settings) as parts:
-        outside = {
+        outside: dict[str, Any] = {
             name: _Outside(getattr(parts, name), reaper) for name in ("invoicing", "mailer", "crm", "accounting")
         }
         around = [_Outermost(reaper), RecordingInterceptor(parts.database), _Innermost(reaper)]

@@ -1,5 +1,6 @@
 """The short version of the crash drill: some deaths on one walk, and what the drill itself promises."""
 
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_an_activity_that_no_walk_reaches_is_a_violation() -> None:
 
 def test_a_difference_a_second_mail_and_what_the_audit_says_are_violations() -> None:
     play = Play(WALKS["automatic"], Death("issue", 1, Point.DONE))
-    quiet = Left(("one",), crash.Counter(a=1), ())
+    quiet = Left(("one",), Counter(a=1), ())
     assert crash._differences(play, quiet, quiet) == []  # noqa: SLF001
-    crashed = Left(("two",), crash.Counter(a=2), ("I1 twice",))
+    crashed = Left(("two",), Counter(a=2), ("I1 twice",))
     assert len(crash._differences(play, quiet, crashed)) == 3  # noqa: SLF001

@@ -78,7 +78,7 @@ async def test_who_gave_up_before_his_turn_is_not_written(db: Database) -> None:
     second.cancel()
     await asyncio.wait([second])
     go_on.set()
-    assert await asyncio.gather(first, third) == [True, True]
+    assert [await first, await third] == [True, True]
     assert written == ["evt_1", "evt_3"]
 
 

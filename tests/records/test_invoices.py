@@ -14,6 +14,7 @@ from billing.record import CaseRecord, Entry, EventFate, Fate, InvoiceRecord, St
 from records import events, invoices
 from records.intents import register
 from records.session import Database
+from records.views import InvoiceView
 from tests.records.make import AT, KEY, a_record, an_event, an_intent, with_intent
 
 
@@ -23,14 +24,14 @@ async def _save(db: Database, *given: InvoiceRecord) -> None:
             await invoices.save_record(s, record)
 
 
-async def _view(db: Database, key: str = KEY) -> invoices.InvoiceView:
+async def _view(db: Database, key: str = KEY) -> InvoiceView:
     async with db.session() as s:
         view = await invoices.get_view(s, key)
     assert view is not None
     return view
 
 
-def _told(view: invoices.InvoiceView) -> list[str]:
+def _told(view: InvoiceView) -> list[str]:
     """The timeline after its first line, which says that it was triggered."""
     assert [entry.kind for entry in view.timeline].count("triggered") == 1
     return [entry.text for entry in view.timeline if entry.kind != "triggered"]

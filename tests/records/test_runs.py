@@ -8,7 +8,7 @@ import pytest
 from billing.intent import Motion
 from billing.record import Status
 from billing.run_status import Outcome, RunStatus
-from records import intents, invoices, run_status, runs, usage
+from records import intents, invoices, run_status, runs, subscriptions, usage
 from records.runs import Made, Run
 from records.session import Database
 from records.subscriptions import put_subscription
@@ -186,13 +186,13 @@ async def test_a_plan_that_changes_between_the_page_and_its_lock_is_billed_as_ch
     three: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the door answered before the month was closed holds."""
-    read = runs.subscriptions.active_page
+    read = subscriptions.active_page
 
     async def slow(s: Any, *args: Any, **kwargs: Any) -> Any:
         found = await read(s, *args, **kwargs)
         await put_subscription(s, "s1", a_body(charges=[{"meter": "api", "model": "per_unit", "unit_price": "0.02"}]))
         return found
 
-    monkeypatch.setattr(runs.subscriptions, "active_page", slow)
+    monkeypatch.setattr(subscriptions, "active_page", slow)
     await page(three)
     assert (await told(three)).total_minor == {"USD": 2000}

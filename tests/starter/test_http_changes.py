@@ -24,7 +24,7 @@ async def approved_by_dana(stack: Stack, key: str) -> dict[str, Any]:
 
 
 async def at_the_api(stack: Stack, key: str) -> dict[str, Any]:
-    found = [one for one in (await stack.truth())["invoices"] if one["reference"] == key]
+    found: list[dict[str, Any]] = [one for one in (await stack.truth())["invoices"] if one["reference"] == key]
     assert len(found) == 1
     return found[0]
 

@@ -19,7 +19,7 @@ async def _client(address: str) -> Client:
 
 
 async def _nothing_registered(api: Api) -> bool:
-    return (await api.http.get("/invoices")).json()["data"] == []
+    return bool((await api.http.get("/invoices")).json()["data"] == [])
 
 
 async def test_the_same_trigger_posted_50_times_at_once_creates_one_workflow(api: Api, temporal_address: str) -> None:

@@ -22,7 +22,7 @@ currency = "EUR"
 name = "nz"
 zone = "Pacific/Auckland"
 """
-PLAN = {
+PLAN: dict[str, Any] = {
     "customer_id": "acme",
     "billing_group": "nz",
     "currency": "USD",
@@ -111,7 +111,7 @@ async def test_an_id_that_cannot_stand_in_a_key_is_refused(metered: Api) -> None
 
 async def test_a_change_that_counted_usage_forbids_is_a_409_that_says_what_to_do(metered: Api) -> None:
     await metered.http.post("/usage/events", json=an_event("1"))
-    answer = await metered.http.put("/subscriptions/sub_1", json=PLAN | {"charges": PLAN["charges"][1:]})  # type: ignore[index]
+    answer = await metered.http.put("/subscriptions/sub_1", json=PLAN | {"charges": PLAN["charges"][1:]})
     assert answer.status_code == 409, answer.text
     assert answer.json()["errors"][0]["field"] == "charges"
     assert answer.json()["next_step"]
@@ -141,7 +141,7 @@ async def test_a_batch_is_answered_event_by_event_and_what_is_refused_stops_noth
         "no event",
         an_event("b", at="2024-01-31T10:59:59Z"),
         an_event("a"),
-        an_event("c", quantity=1.5),
+        an_event("c") | {"quantity": 1.5},
         an_event("d", subscription_id="sub_9"),
         {"event_id": "e"},
     ]

@@ -76,11 +76,10 @@ ZONES = {
 }
 
 
-def with_groups(tmp_path: Path, *names: str, settings: Settings | None = None, **zones: str) -> Settings:
+def with_groups(tmp_path: Path, zones: dict[str, str], settings: Settings | None = None) -> Settings:
     """Settings whose motions.toml has these billing groups."""
     path = tmp_path / "motions.toml"
-    chosen = {name: (ZONES | zones)[name] for name in (*names, *zones)}
-    path.write_text("".join(f'[[billing_groups]]\nname = "{name}"\nzone = "{zone}"\n' for name, zone in chosen.items()))
+    path.write_text("".join(f'[[billing_groups]]\nname = "{name}"\nzone = "{zone}"\n' for name, zone in zones.items()))
     base = settings or Settings(task_queue=f"billhook-{uuid.uuid4().hex[:8]}")
     return base.model_copy(update={"motions_file": path})
 
@@ -94,7 +93,7 @@ async def forget(client: Client, *names: str) -> None:
 async def test_each_group_has_a_schedule_at_nine_on_the_first_in_its_zone_that_no_outage_makes_it_miss(
     client: Client, tmp_path: Path
 ) -> None:
-    settings = with_groups(tmp_path, *ZONES)
+    settings = with_groups(tmp_path, ZONES)
     await schedules.apply(client, settings)
     for name, zone in ZONES.items():
         described = await client.get_schedule_handle(f"{schedules.RUN}{name}").describe()
@@ -110,11 +109,11 @@ async def test_each_group_has_a_schedule_at_nine_on_the_first_in_its_zone_that_n
 async def test_applying_takes_away_the_run_of_a_group_that_is_gone_and_no_schedule_of_anybody_else(
     client: Client, tmp_path: Path
 ) -> None:
-    settings = with_groups(tmp_path, **{"gone-1": "UTC", "stays-1": "UTC"})
+    settings = with_groups(tmp_path, {"gone-1": "UTC", "stays-1": "UTC"})
     await schedules.apply(client, settings)
-    stranger = with_groups(tmp_path, **{"stranger-1": "UTC"})
+    stranger = with_groups(tmp_path, {"stranger-1": "UTC"})
     await schedules.apply(client, stranger)
-    settings = with_groups(tmp_path, settings=settings, **{"stays-1": "UTC"})
+    settings = with_groups(tmp_path, {"stays-1": "UTC"}, settings)
     # A worker's start creates and updates, and removes nothing.
     assert not any("removed" in line for line in await schedules.apply(client, settings))
     assert await assert_eventually(lambda: schedules.unplanned(client, settings)) == [f"{schedules.RUN}gone-1"]

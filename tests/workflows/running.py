@@ -45,7 +45,7 @@ async def working(
     address = stack.client.service_client.config.target_host
     client = await Client.connect(address, data_converter=pydantic_data_converter)
     async with worker.parts_of(stack.settings) as parts:
-        heard = replace(parts, invoicing=Noting(parts.invoicing, noted)) if noted else parts  # type: ignore[arg-type]
+        heard = replace(parts, invoicing=Noting(parts.invoicing, noted)) if noted else parts
         options = {"workflow_runner": worker.sandboxed(), **options}
         async with worker.build_worker(client, heard, stack.settings.task_queue, only, **options):
             yield

@@ -83,7 +83,7 @@ async def test_what_a_person_decided_and_then_a_milestone_is_called_before_the_b
 
 
 async def test_a_person_s_answer_to_a_runs_own_invoice_is_heard_before_the_rest_of_the_run(desk: Stack) -> None:
-    few = {"max_cached_workflows": 0, "max_concurrent_workflow_tasks": 1}
+    few: dict[str, Any] = {"max_cached_workflows": 0, "max_concurrent_workflow_tasks": 1}
     async with working(desk, _without(Queue.RUNS)):
         async with working(desk, (Queue.RUNS,), **few):
             (large,) = await started(desk, usage("30000.00"))

@@ -8,7 +8,7 @@ from starter.cli.checks.invoicing import CALLS, FIELDS, compare
 
 def document() -> dict[str, Any]:
     spelled = {path: f"/api/v1{path}".replace("{id}", "{invoice_id}", 1) for path in CALLS}
-    paths = {spelled[path]: {method: {} for method in methods} for path, methods in CALLS.items()}
+    paths: dict[str, Any] = {spelled[path]: {method: {} for method in methods} for path, methods in CALLS.items()}
     return {"paths": paths, "components": {"schemas": {"Invoice": {"properties": {field: {} for field in FIELDS}}}}}
 
 

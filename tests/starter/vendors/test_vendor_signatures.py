@@ -1,6 +1,6 @@
 """Nothing comes in that a vendor's own scheme does not vouch for, and nothing late that the scheme can tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,10 @@ async def test_a_garbled_signature_is_a_401(door: Api, system: System) -> None:
     body, sign = WAYS[system]
     raw = as_bytes(body())
     for garbage in ("é", "sha256=", "v1=", "t=9999999999999,v1=x", ",", "="):
-        bad = {name: garbage.encode() if "signature" in name else value.encode() for name, value in sign(raw).items()}
+        bad: Mapping[bytes, bytes] = {
+            name.encode(): garbage.encode() if "signature" in name else value.encode()
+            for name, value in sign(raw).items()
+        }
         answer = await door.http.post(f"/webhooks/{system.value}", content=raw, headers=bad)
         assert answer.status_code == 401, (garbage, answer.text)
 
