@@ -1,15 +1,17 @@
 """How long a milestone takes to be sent, idle and while a run works, on the embedded stack: what a run costs the rest.
 
-    python -m bench.fairness [--triggers 60] [--invoices 300] [--most-open 2]
+    python -m bench.fairness [--triggers 60] [--invoices 300] [--most-open 1]
 
-The run's invoices are started as a run starts them; milestones are triggered one after the other over HTTP, first with
-nothing else to do, then while the run works. A milestone counts only if the run still had invoices to send when it was
-sent. From the trigger to the time at which the invoicing API says that it issued; both clocks are this machine's. Only
-what was measured in this run is printed. Ends with 1 where the 95th percentile is over three times the idle one.
+A monthly run bills that many subscriptions. Milestones are triggered one after the other over HTTP, half of the idle
+ones before the run and half after it, the others while it works; of those, only such count as were sent while the run
+still had invoices to send. From the trigger to the time at which the invoicing API says that it issued; both clocks are
+this machine's. Only what was measured in this run is printed. Ends with 1 where the 95th percentile is over three times
+the idle one.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import sqlite3
 import statistics
@@ -21,7 +23,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -30,20 +31,18 @@ from rich.table import Table
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from billing.intent import Commercial, Intent, Line, Motion, Source
-from records import intents
-from records.session import Database
-from starter.client import start_invoice
+from billing.groups import BillingGroup
+from settings import Settings
+from starter import runs
 from starter.embedded import credentials
 from starter.embedded.ports import Ports
 from starter.embedded.stack import Stack
-from starter.embedded.tokens import database_of
 from starter.embedded.up import running
 
 CUSTOMERS = 50
 # The run's invoices are spread over them; the milestones are one more's.
-LOOK_AGAIN_S = 0.05
-# How often the run looks whether there is room for the next one.
+GROUP = BillingGroup(name="bench", zone="UTC")
+PERIOD = "2026-10"
 PAUSE_S = (0.05, 0.25)
 # Between two milestones, drawn from the seed, so that none keeps step with the run.
 ALLOWED = 3.0
@@ -57,7 +56,6 @@ class Bench:
     stack: Stack
     api: httpx.AsyncClient
     page: httpx.AsyncClient
-    database: Database
     client: Client
     draw: random.Random
 
@@ -108,17 +106,22 @@ class Bench:
             await asyncio.sleep(self.draw.uniform(*PAUSE_S))
         return found
 
-    async def run(self, count: int, most_open: int) -> None:
-        """`count` usage invoices, registered and started as a run does it, `most_open` on their way at a time."""
+    async def subscriptions(self, count: int) -> None:
         for number in range(count):
-            while number - self.sent_of_run() >= most_open:
-                await asyncio.sleep(LOOK_AGAIN_S)
-            intent = usage(number)
-            async with self.database.transaction() as session:
-                await intents.register(session, intent)
-            await start_invoice(self.client, intent, self.stack.task_queue, of_run=True)
-            async with self.database.transaction() as session:
-                await intents.mark_started(session, intent.key)
+            body = {
+                "customer_id": f"bench-{number % CUSTOMERS}",
+                "billing_group": GROUP.name,
+                "currency": "USD",
+                "started_on": "2026-01-01",
+                "charges": [{"meter": "seats", "model": "flat", "amount": "100.00"}],
+            }
+            answer = await self.api.put(f"/subscriptions/sub_{number}", json=body)
+            answer.raise_for_status()
+
+    async def run(self, most_open: int) -> None:
+        """The month of every subscription, started as `billhook run start` does."""
+        settings = Settings(task_queue=self.stack.task_queue, run_most_open=most_open)
+        await runs.start(self.client, settings, GROUP, PERIOD, by="bench", now=datetime.now(UTC))
 
     async def milliseconds(self, triggered: dict[str, float]) -> list[float]:
         """From each trigger to the invoicing API's own time of issue."""
@@ -131,19 +134,6 @@ class Bench:
         return [1000 * (issued[key] - began) for key, began in triggered.items()]
 
 
-def usage(number: int) -> Intent:
-    name = f"sub_{number}"
-    return Intent(
-        key=f"invoice:{name}:2026-10",
-        motion=Motion.USAGE,
-        customer_id=f"bench-{number % CUSTOMERS}",
-        commercial=Commercial(
-            currency="USD", lines=(Line(description="Calls", quantity=Decimal(1), unit_price=Decimal("100.00")),)
-        ),
-        source=Source(event_id=f"usage:{name}:2026-10", occurred_at=datetime(2026, 11, 1, tzinfo=UTC), scope=name),
-    )
-
-
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
@@ -151,15 +141,15 @@ def percentile(values: list[float], share: float) -> float:
 async def measure(bench: Bench, arguments: argparse.Namespace) -> tuple[list[tuple[str, str]], float]:
     """The figures, and how many times the idle 95th percentile a run makes it."""
     await bench.customers()
+    await bench.subscriptions(arguments.invoices)
     await bench.milestones(5, lambda: True)
     idle = await bench.milliseconds(await bench.milestones(arguments.triggers // 2, lambda: True))
     began, before = time.perf_counter(), bench.sent_of_run()
-    run = asyncio.create_task(bench.run(arguments.invoices, arguments.most_open))
+    await bench.run(arguments.most_open)
     while bench.sent_of_run() == before:
         await asyncio.sleep(0.05)
     busy = await bench.milestones(arguments.triggers, lambda: bench.sent_of_run() < arguments.invoices)
     sent, took = bench.sent_of_run(), time.perf_counter() - began
-    await run
     while bench.sent_of_run() < arguments.invoices:
         await asyncio.sleep(0.5)
     idle += await bench.milliseconds(await bench.milestones(arguments.triggers // 2, lambda: True))
@@ -183,19 +173,18 @@ def spelled(values: list[float]) -> str:
 async def main(arguments: argparse.Namespace) -> int:
     talk = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="billhook-bench-") as folder:
+        motions = Path(folder) / "motions.toml"
+        motions.write_text(f'[[billing_groups]]\nname = "{GROUP.name}"\nzone = "{GROUP.zone}"\n')
+        os.environ["BILLHOOK_MOTIONS_FILE"] = str(motions)
         async with running(Path(folder), Ports.free(), talk.print) as (stack, _):
             client = await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
             headers = {"Authorization": f"Bearer {stack.secrets[credentials.TOKEN]}"}
-            database = database_of(stack)
-            try:
-                async with (
-                    httpx.AsyncClient(base_url=stack.api_url, headers=headers, timeout=60) as api,
-                    httpx.AsyncClient(base_url=stack.jupiter_url, timeout=60) as page,
-                ):
-                    bench = Bench(stack, api, page, database, client, random.Random(arguments.seed))  # noqa: S311
-                    figures, ratio = await measure(bench, arguments)
-            finally:
-                await database.close()
+            async with (
+                httpx.AsyncClient(base_url=stack.api_url, headers=headers, timeout=60) as api,
+                httpx.AsyncClient(base_url=stack.jupiter_url, timeout=60) as page,
+            ):
+                bench = Bench(stack, api, page, client, random.Random(arguments.seed))  # noqa: S311
+                figures, ratio = await measure(bench, arguments)
     table = Table("figure", "measured", title="A milestone beside a run")
     for name, value in figures:
         table.add_row(name, value)
@@ -207,6 +196,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--triggers", type=int, default=60)
     parser.add_argument("--invoices", type=int, default=300)
-    parser.add_argument("--most-open", type=int, default=2, help="the run's invoices on their way at a time")
+    parser.add_argument("--most-open", type=int, default=1, help="on their way when the run begins more")
     parser.add_argument("--seed", type=int, default=20)
     sys.exit(asyncio.run(main(parser.parse_args())))
