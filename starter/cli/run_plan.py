@@ -55,7 +55,7 @@ def _unbilled(plan: RunPlan) -> Iterator[str]:
     for index, (month, count) in enumerate(plan.unbilled.items()):
         more = "" if plan.unbilled_is_all or index + 1 < len(plan.unbilled) else " at least, and perhaps later months"
         words = f"{count} subscriptions have usage in {month} that no run has billed{more}"
-        yield _line("unbilled", f"{words}: billhook run start {month}")
+        yield _line("unbilled", f"{words}: billhook run start {month} --group {plan.group}")
 
 
 def _changes(changes: Changes) -> Iterator[str]:

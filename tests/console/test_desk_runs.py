@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ import pytest
 import pytest_asyncio
 
 from billing.run_plan import RunPlan
+from records import runs
 from records.metering import take
+from records.run_tables import UsageRunRow
+from records.runs import Run
 from records.session import Database
+from records.sql import table
 from records.subscriptions import put_subscription
 from records.tokens import Scope
 from starter.run_planning import RunPlanner
@@ -48,7 +53,9 @@ async def filled(db: Database) -> None:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Api]:
     (tmp_path / "motions.toml").write_text(MOTIONS, encoding="utf-8")
-    async with running_api("127.0.0.1:1", tmp_path, motions_file=tmp_path / "motions.toml") as running:
+    async with running_api(
+        "127.0.0.1:1", tmp_path, motions_file=tmp_path / "motions.toml", temporal_ui_url="http://temporal.example"
+    ) as running:
         await filled(running.database)
         yield running
 
@@ -59,6 +66,55 @@ async def browser(desk: Api) -> AsyncIterator[Browser]:
     async with found.http:
         await found.sign_in(Scope.READ)
         yield found
+
+
+async def ran(db: Database, *, finishes: bool = False) -> Run:
+    """The run of the month, up to its first two subscriptions, or to its end."""
+    run = Run(group="europe", period="2026-10", id="r1", by="dana", at=datetime.now(UTC) - timedelta(minutes=30))
+    async with db.transaction() as s:
+        await runs.begin(s, run)
+        made = await runs.take_page(s, run, "", 2)
+        if finishes:
+            await runs.take_page(s, run, made[-1].subscription_id, 100)
+            await runs.finish(s, run)
+    return run
+
+
+async def test_a_run_under_way_says_how_far_it_is_by_whom_when_it_is_through_and_where_to_see_it(
+    browser: Browser,
+) -> None:
+    assert "billhook run start 2026-10 --group europe" in await read(browser)
+    await ran(browser.api.database)
+    listed = " ".join((await browser.get("/desk/runs")).text.split())
+    assert ">running<" in listed
+    assert 'aria-label="Progress of europe 2026-10" value="1" max="5"' in listed
+    shown = " ".join((await read(browser)).split())
+    assert "1 of 5, 20 %" in shown
+    assert "by dana" in shown
+    assert "if the rest is as fast" in shown
+    assert "1: nothing to bill was used" in shown
+    assert 'hx-select="#progress"' in shown
+    assert "http://temporal.example/namespaces/default/workflows/run%3Aeurope%3A2026-10" in shown
+
+
+async def test_a_run_that_ended_names_whom_it_refused_and_what_its_invoices_came_to(browser: Browser) -> None:
+    await ran(browser.api.database, finishes=True)
+    shown = " ".join((await read(browser)).split())
+    assert "1 could not be billed" in shown
+    assert '<th scope="row">never</th>' in shown
+    assert "3 over <span" in shown
+    assert "90,010.50&nbsp;USD" in shown
+    assert ">not begun</span> 3" in shown
+    assert "All begun" in shown
+
+
+async def test_a_run_of_which_nothing_was_heard_for_long_stands_still(browser: Browser) -> None:
+    await ran(browser.api.database)
+    row = table(UsageRunRow)
+    async with browser.api.database.transaction() as s:
+        await s.execute(row.update().values(told_at=datetime.now(UTC) - timedelta(hours=1)))
+    assert ">stands still<" in (await browser.get("/desk/runs")).text
+    assert "is a worker running?" in await read(browser)
 
 
 async def read(browser: Browser, path: str = RUN) -> str:
@@ -77,6 +133,7 @@ async def test_every_group_s_latest_months_are_listed_with_their_end(browser: Br
     for group in ("europe", "nz"):
         assert shown.count(f'href="/desk/runs/{group}/') == 4
     assert shown.count(">not over<") == 2
+    assert shown.count(">not run<") == 8
     assert 'href="/desk/runs" aria-current="page"' in shown
 
 
@@ -176,6 +233,7 @@ async def office(temporal_address: str, tmp_path_factory: pytest.TempPathFactory
     ):
         await stack.customer()
         await filled(stack.database)
+        await ran(stack.database)
         yield Office(chromium, stack)
 
 

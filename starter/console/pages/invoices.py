@@ -1,7 +1,7 @@
 """The list of invoices, and one invoice: what it is, what it waits for, what can be done, and all that happened."""
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -15,6 +15,7 @@ from starter.console.pages.seeing import whole_view
 from starter.console.pages.versions import version_pairs
 from starter.console.render import page
 from starter.console.route import DeskRoute
+from starter.console.temporal_ui import workflow_url
 from starter.dossiers import dossier, file_name
 from starter.http.auth import needs
 
@@ -66,13 +67,5 @@ def _shown(view: InvoiceView, desk: Desk, kind: str) -> dict[str, Any]:
         "lines": [entry for entry in view.timeline if kind not in kinds or entry.kind == kind],
         "versions": version_pairs(view),
         "link": view.link if (view.link or "").startswith(("https://", "http://")) else "",
-        "temporal_url": _temporal_url(desk.parts.settings.temporal_ui_url, view.workflow_id),
+        "temporal_url": workflow_url(desk.parts.settings.temporal_ui_url, view.workflow_id),
     }
-
-
-def _temporal_url(ui: str, workflow_id: str) -> str:
-    """Where the Temporal UI shows a workflow; one without a namespace in its address is asked for the default one."""
-    if not ui:
-        return ""
-    base = ui.rstrip("/") if "/namespaces/" in ui else f"{ui.rstrip('/')}/namespaces/default"
-    return f"{base}/workflows/{quote(workflow_id, safe='')}"
