@@ -165,7 +165,7 @@ async def _stack(folder: Path) -> AsyncIterator[Stack]:
             "motions_file": motions,
             "desk_zone": _ZONE,
             "temporal_ui_url": "http://127.0.0.1:8233",
-            "jupiter_rate": 0.5,
+            "jupiter_rate": 20,
         }
         yield await around.enter_async_context(running_stack(address, folder, **given))
 
