@@ -1,5 +1,7 @@
 """Questions to our own records: the policy's assessment, who may decide. Run as local activities."""
 
+from datetime import datetime
+
 from temporalio import activity
 
 from activities import signatures
@@ -7,6 +9,7 @@ from billing import approvers
 from billing.assessing import approval_times, assess
 from billing.assessment import Assessment
 from billing.decisions import Action
+from billing.money import Money
 from billing.policy import Policy
 from records import customers, invoices, late, tokens
 from records.session import Database
@@ -75,18 +78,34 @@ class RecordActivities:
     @activity.defn(name=signatures.PUT_TO.name)
     async def put_to(self, request: signatures.PutTo) -> signatures.Placed:
         """Whoever it is put to must be able to say yes to it; his calendar counts from now on."""
-        total, live = request.commercial.total, await self._live()
-        for who, action in ((request.actor, Action.DELEGATE), (request.to, Action.APPROVE)):
-            refusal = approvers.refusal(
-                self._policy, who, action, total=total, triggered_by=request.triggered_by, live=live
-            )
-            if refusal:
-                return signatures.Placed(refusal=refusal)
-        times = approval_times(self._policy, request.to, request.at)
+        total = request.commercial.total
+        standing = approvers.Standing(request.triggered_by, await self._live(), request.approved_by)
+        if request.actor:
+            refusal = self._delegation_refused(request, total, standing)
+            choice = approvers.Choice(request.to)
+        else:
+            refusal, choice = "", approvers.chosen(self._policy, (request.to, request.or_to), total, standing)
+        return signatures.Placed(refusal=refusal) if refusal else self._placed(choice, request.at)
+
+    def _delegation_refused(self, request: signatures.PutTo, total: Money, standing: approvers.Standing) -> str:
+        """Empty if `actor` may hand it on, and `to` may approve it."""
+        may_not = approvers.refusal(
+            self._policy,
+            request.actor,
+            Action.DELEGATE,
+            total=total,
+            triggered_by=standing.triggered_by,
+            live=standing.live,
+        )
+        return may_not or approvers.may_not_approve(self._policy, request.to, total, standing)
+
+    def _placed(self, choice: approvers.Choice, at: datetime) -> signatures.Placed:
+        times = approval_times(self._policy, choice.name, at)
         return signatures.Placed(
-            assignee=request.to,
-            assignee_mail=self._policy.mail_of(request.to),
-            calendar=self._policy.calendar_of(request.to).spelled_out(request.at.year),
+            reason=choice.reason,
+            assignee=choice.name,
+            assignee_mail=self._policy.mail_of(choice.name),
+            calendar=self._policy.calendar_of(choice.name).spelled_out(at.year),
             remind_at=times["remind_at"],
             escalate_at=times["escalate_at"],
         )

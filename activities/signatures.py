@@ -102,19 +102,27 @@ class Verdict(BaseModel):
 
 
 class PutTo(Request):
-    """Put an open approval to approver `to`, at the wish of `actor`; `at` is the workflow's own time."""
+    """Put an open approval to approver `to`, at the wish of `actor`; `at` is the workflow's own time.
 
-    actor: str
+    An empty `actor` is the policy: where `to` may not approve, it is put to `or_to`, or else to anyone who may.
+    `approved_by` said yes to this revision already.
+    """
+
+    actor: str = ""
     to: str
+    or_to: str = ""
     commercial: Commercial
     triggered_by: str
+    approved_by: tuple[str, ...] = ()
     at: datetime
 
 
 class Placed(BaseModel):
-    """Whose the approval is now, and when he is reminded and it is escalated, by his calendar. Or why not, in words."""
+    """Whose the approval is now (empty: anyone who may approve), and when he is reminded and it is escalated, by his
+    calendar; `reason` says in words why it is not the one who was asked for. Or a `refusal`: why it stays as it is."""
 
     refusal: str = ""
+    reason: str = ""
     assignee: str = ""
     assignee_mail: str = ""
     calendar: Calendar = Calendar()

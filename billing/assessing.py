@@ -96,7 +96,6 @@ def _people(policy: Policy, named: str, assignee: str) -> dict[str, Any]:
         "assignee_mail": policy.mail_of(assignee),
         "assignee_calendar": policy.calendar_of(assignee),
         "escalate_to": escalate_to,
-        "escalate_mail": policy.mail_of(escalate_to),
         "expiry": policy.approval.on_expiry,
         "case_owner": owner,
         "case_owner_mail": policy.mail_of(owner),

@@ -75,7 +75,6 @@ class Assessment(BaseModel):
     assignee_mail: str = ""
     assignee_reason: str = ""
     escalate_to: str = ""
-    escalate_mail: str = ""
     remind_at: datetime | None = None
     escalate_at: datetime | None = None
     expire_at: datetime | None = None

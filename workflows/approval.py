@@ -157,15 +157,8 @@ class Approval:
 
     async def _delegate(self, asked: Asked[Delegate]) -> None:
         wish, state = asked.wish, self._state
-        put_to = step.PutTo(
-            key=state.key,
-            actor=wish.actor,
-            to=wish.to,
-            commercial=state.commercial,
-            triggered_by=self._intent.source.triggered_by,
-            at=workflow.now(),
-        )
-        placed = await self._steps.ask(step.PUT_TO, put_to)
+        request = self._requests.put_to(wish.to, workflow.now(), actor=wish.actor)
+        placed = await self._steps.ask(step.PUT_TO, request)
         if placed.refusal:
             self._steps.refuse(asked, Forbidden(placed.refusal))
             return

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from temporalio import workflow
+
 from activities import signatures as step
 from billing.assessment import Expiry
 from billing.decisions import Delegate
@@ -67,23 +69,21 @@ class ApprovalClock:
         await self._mail(f"approval:{put.revision}:{put.assignee}", put.assignee_mail)
 
     async def delegated(self, asked: Asked[Delegate], placed: step.Placed) -> None:
-        """Another's calendar counts from now on; when the wait ends stays as it was."""
+        """Another person put it to him, and tells him why."""
         put = self._put
-        put.assignee, put.assignee_mail, put.calendar = placed.assignee, placed.assignee_mail, placed.calendar
-        put.remind_at, put.escalate_at = placed.remind_at, placed.escalate_at
-        put.rung = [name for name in put.rung if name == _EXPIRY]
         put.delegations += 1
-        self.set()
+        self._hand_on(placed)
         kind = f"delegated:{put.revision}:{put.delegations}"
         await self._mail(kind, put.assignee_mail, actor=asked.actor, message=asked.wish.note)
 
     async def second_wanted(self) -> None:
-        """Whom it was put to has said yes: the second yes is another's to say."""
+        """Where whom it was put to has said yes, or may not any more: the second yes is another's to say."""
         put = self._put
-        if put.assignee in self._state.approved_by:
-            self._replace(put)
-        if put.assignee not in self._state.approved_by:
-            await self.tell()
+        if put.assignee:
+            placed = await self._place(put.assignee, self._escalate_to)
+            if placed.reason:
+                self._steps.note("assigned", "policy", placed.reason)
+        await self.tell()
 
     @property
     def _put(self) -> OpenApproval:
@@ -103,34 +103,50 @@ class ApprovalClock:
 
     async def _escalate(self, put: OpenApproval) -> None:
         """Who does not answer is replaced."""
-        before, mail = put.assignee, self._escalate_mail
-        self._replace(put)
-        words = f"; put to {put.assignee}" if put.assignee not in {before, ""} else ""
+        words = await self._replace(put)
         self._steps.note(_ESCALATION, "billhook", f"escalation: still waits for a decision{words}")
-        self._steps.keep("escalated", "policy", before=before, to=put.assignee)
-        await self._mail(f"{_ESCALATION}:{put.revision}", mail or put.assignee_mail)
+        await self._mail(f"{_ESCALATION}:{put.revision}:{put.assignee}", put.assignee_mail)
 
     async def _expire(self, put: OpenApproval) -> bool:
         kept = put.expiry is Expiry.KEEP
         words = "nobody decided in time; it waits on" if kept else "nobody decided in time"
+        if kept and _ESCALATION not in put.rung:
+            put.rung.append(_ESCALATION)
+            self.set()
+            words += await self._replace(put)
         self._steps.note(_EXPIRY, "policy", words)
         self._steps.keep("expired", "policy", expiry=put.expiry.value, note=words)
         if not kept:
             return True
-        await self._mail(f"{_EXPIRY}:{put.revision}", self._escalate_mail or put.assignee_mail)
+        await self._mail(f"{_EXPIRY}:{put.revision}", put.assignee_mail)
         return False
 
-    def _replace(self, put: OpenApproval) -> None:
-        """By whom it is escalated to; by anyone, where that is nobody or has said yes himself."""
-        to = self._state.assessment.escalate_to if self._state.assessment else ""
-        if to and to not in self._state.approved_by:
-            put.assignee, put.assignee_mail = to, self._escalate_mail
-        elif put.assignee in self._state.approved_by:
-            put.assignee, put.assignee_mail = "", ""
+    async def _replace(self, put: OpenApproval) -> str:
+        """By whom it is escalated to. Whoever has it keeps it where that one may not. In words, what became of it."""
+        before = put.assignee
+        placed = await self._place(self._escalate_to, before, _ESCALATION)
+        self._steps.keep("escalated", "policy", before=before, to=put.assignee)
+        words = placed.reason or (f"put to {put.assignee}" if put.assignee not in {before, ""} else "")
+        return f"; {words}" if words else ""
+
+    async def _place(self, to: str, or_to: str, *kept: str) -> step.Placed:
+        """With the first of these who may approve, or with anyone. It stays as it stands with whom it is already."""
+        placed = await self._steps.ask(step.PUT_TO, self._requests.put_to(to, workflow.now(), or_to=or_to))
+        if placed.assignee != self._put.assignee:
+            self._hand_on(placed, *kept)
+        return placed
+
+    def _hand_on(self, placed: step.Placed, *kept: str) -> None:
+        """Another's calendar counts from now on; when the wait ends, and what of it was `kept`, stays as it was."""
+        put = self._put
+        put.assignee, put.assignee_mail, put.calendar = placed.assignee, placed.assignee_mail, placed.calendar
+        put.remind_at, put.escalate_at = placed.remind_at, placed.escalate_at
+        put.rung = [name for name in put.rung if name in {_EXPIRY, *kept}]
+        self.set()
 
     @property
-    def _escalate_mail(self) -> str:
-        return self._state.assessment.escalate_mail if self._state.assessment else ""
+    def _escalate_to(self) -> str:
+        return self._state.assessment.escalate_to if self._state.assessment else ""
 
     async def _mail(self, kind: str, to: str, *, actor: str = "", message: str = "") -> None:
         """To nobody where the policy knows no address; not at all where somebody acted meanwhile."""

@@ -52,6 +52,19 @@ class Requests:
             approved_by=self._state.approved_by,
         )
 
+    def put_to(self, to: str, now: datetime, *, or_to: str = "", actor: str = "") -> step.PutTo:
+        """At the wish of `actor`, or by the policy."""
+        return step.PutTo(
+            key=self._state.key,
+            actor=actor,
+            to=to,
+            or_to=or_to,
+            commercial=self._state.commercial,
+            triggered_by=self._intent.source.triggered_by,
+            approved_by=self._state.approved_by,
+            at=now,
+        )
+
     def issue(self) -> step.Issue:
         return step.Issue(key=self._state.key, external_id=self._external_id, commercial=self._state.commercial)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from records.tokens import Scope
-from tests.paths.world import APPROVER, SECOND, World
+from tests.paths.world import APPROVER, NEXT, SECOND, World
 
 OVER: Final = "30000.00"
 # Over the threshold, so that a person is asked.
@@ -232,6 +232,18 @@ async def delegated(world: World) -> str:
 
 
 @_walk()
+async def put_to_the_next(world: World) -> str:
+    """Whom the rules name has left: it is put to whom it would be escalated to."""
+    await world.leaves(APPROVER)
+    key = await world.bill(amount=OVER)
+    await world.seen(key, lambda view: view["assignee"] == NEXT and "put to robin instead" in str(view["timeline"]))
+    await world.decides(key, "approve", who=NEXT)
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk()
 async def first_enterprise_invoice(world: World) -> str:
     key = await world.bill(customer="globex", customer_fields={"segment": "enterprise"})
     await world.decides(key, "approve")
@@ -300,6 +312,19 @@ async def approved_after_reminder(world: World) -> str:
     await world.later(days=4)
     await world.seen(key, lambda view: "reminder of V1 mailed" in str(view["timeline"]))
     await world.decides(key, "approve")
+    await world.sent(key)
+    await world.approved(key)
+    return key
+
+
+@_walk(on=Engine.SKIPS_TIME)
+async def approved_after_escalation(world: World) -> str:
+    """Nobody answers, so another is asked, and he is asked anew from then on."""
+    key = await world.bill(amount=OVER)
+    await world.until(key, "awaiting_approval")
+    await world.later(days=6)
+    await world.seen(key, lambda view: view["assignee"] == NEXT and str(view["timeline"]).count("reminder: ") == 2)
+    await world.decides(key, "approve", who=NEXT)
     await world.sent(key)
     await world.approved(key)
     return key

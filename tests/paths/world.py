@@ -24,14 +24,15 @@ from billing.plans import SubscriptionBody
 from records.sql import table
 from records.subscriptions import put_subscription
 from records.tables import Customer
-from records.tokens import Scope
+from records.tokens import Scope, revoke_token
 from starter import schedules
 from tests.stack import WEBHOOK_SECRET, Stack, assert_eventually, milestone_body, running_stack
 from workflows.reconcile import ReconcileStart, ReconcileWorkflow
 
 APPROVER: Final = "dana"
 SECOND: Final = "sam"
-_APPROVERS: Final = (APPROVER, SECOND, "robin")
+NEXT: Final = "robin"
+_APPROVERS: Final = (APPROVER, SECOND, NEXT)
 POLICY: Final = """
 [second_limits]
 USD = "100000.00"
@@ -107,6 +108,11 @@ class World:
         except AssertionError:
             raise AssertionError(f"{key} never came so far: {await self.stack.invoice(key)}") from None
         return found
+
+    async def leaves(self, who: str) -> None:
+        """His token is revoked."""
+        async with self.stack.database.transaction() as session:
+            assert await revoke_token(session, who)
 
     async def viewed(self, key: str) -> None:
         await self.stack.recipient(key)
