@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake bench-inbox bench-fairness screenshots clean
+.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake bench-inbox bench-fairness bench-run screenshots clean
 
 setup: $(STAMP)
 
@@ -56,6 +56,9 @@ bench-inbox: $(STAMP)
 
 bench-fairness: $(STAMP)
 	$(BIN)/python -m bench.fairness $(ARGS)
+
+bench-run: $(STAMP)
+	$(BIN)/python -m bench.run $(ARGS)
 
 screenshots: $(STAMP)
 	@$(BIN)/python -m tests.console.screenshots

@@ -29,7 +29,7 @@ from activities.mail import MailActivities
 from activities.reconcile import ReconcileActivities
 from activities.recording import RecordingInterceptor
 from activities.records import RecordActivities
-from activities.usage_run import UsageRunActivities
+from activities.usage_run import MOST_OPEN, UsageRunActivities
 from billing import queues
 from billing.ownership import Carry
 from billing.policy import Policy
@@ -97,6 +97,7 @@ class Parts:
     carry: Carry = Carry.CUSTOMER
     send_by_api: bool = False
     public_url: str = ""
+    run_most_open: int = MOST_OPEN
     rates: Mapping[Queue, float] = field(default_factory=dict)
     # steps per second, over the workers of all processes, where an outside system's queue has a limit
     calls_at_once: int = CALLS_AT_ONCE
@@ -133,7 +134,7 @@ class Parts:
     def run_activities(self, client: Client, task_queue: str) -> list[Callable[..., Any]]:
         """Those of monthly runs, which start workflows through `client`; `task_queue` is the setting."""
         start = partial(starting.start_invoice, client, base=task_queue, of_run=True)
-        return [UsageRunActivities(self.database, start).page]
+        return [UsageRunActivities(self.database, start, self.run_most_open).page]
 
 
 def sandboxed() -> SandboxedWorkflowRunner:
@@ -216,6 +217,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
             carry=Carry(settings.carry_po),
             send_by_api=settings.delivery == "api",
             public_url=settings.public_url,
+            run_most_open=settings.run_most_open,
             rates=settings.rates,
             calls_at_once=settings.calls_at_once,
         )

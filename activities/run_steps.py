@@ -9,8 +9,11 @@ PAGE: Final = "usage_run_page"
 
 
 class RunPage(BaseModel):
-    """The next `page` subscriptions after `after`, `chunk` in one transaction, with at most `most_open` invoices of
-    all runs on their way when a chunk begins. `run` names the run in our records, `at` is when it began."""
+    """The next `page` subscriptions after `after`, at most `chunk` in one transaction.
+
+    At most `most_open` invoices of all runs may be on their way, or as many as the worker's settings say. `run` names
+    the run in our records, `at` is when it began.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,7 +25,7 @@ class RunPage(BaseModel):
     after: str
     page: int
     chunk: int
-    most_open: int
+    most_open: int | None = None
 
 
 class RunPageDone(BaseModel):

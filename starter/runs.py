@@ -63,7 +63,7 @@ async def start(
     try:
         await client.start_workflow(
             UsageRunWorkflow.run,
-            RunStart(group=group.name, period=period, by=by, most_open=settings.run_most_open),
+            RunStart(group=group.name, period=period, by=by),
             id=workflow_id,
             task_queue=queues.name(settings.task_queue, Queue.RUNS),
             priority=priorities.UNWATCHED,

@@ -86,7 +86,7 @@ def of_group(settings: Settings, group: BillingGroup) -> Planned:
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
             UsageRunFiringWorkflow.run,
-            usage_run.Firing(group=group.name, zone=group.zone, most_open=settings.run_most_open),
+            usage_run.Firing(group=group.name, zone=group.zone),
             id=f"{RUN}{group.name}",
             task_queue=queues.name(settings.task_queue, Queue.RUNS),
             priority=priorities.UNWATCHED,

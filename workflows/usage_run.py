@@ -27,13 +27,12 @@ CHUNK: Final = 50
 # One transaction of some 30 ms, in which nobody else writes to SQLite.
 PAGES: Final = 50
 # Of one run's history; after that it continues as new, with 300 events.
-MOST_OPEN: Final = 200
-# With a chunk on top a quarter of what the dev server holds before its calls time out.
 _NOMINAL: Final = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 
 
 class RunStart(BaseModel):
-    """The argument: which month, who asked. What is below `most_open` is set only when it continues as new."""
+    """The argument: which month, who asked; `most_open` where not what the worker's settings say. What is below it is
+    set only when it continues as new."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +42,7 @@ class RunStart(BaseModel):
     page: int = PAGE
     chunk: int = CHUNK
     pages: int = PAGES
-    most_open: int = MOST_OPEN
+    most_open: int | None = None
 
     run: str = ""
     at: datetime | None = None
@@ -83,8 +82,7 @@ class UsageRunWorkflow:
             at=at,
             after=after,
             page=start.page,
-            # No more at once than may be on their way at all.
-            chunk=min(start.chunk, start.most_open),
+            chunk=start.chunk,
             most_open=start.most_open,
         )
         done: steps.RunPageDone = await workflow.execute_activity(
@@ -100,7 +98,6 @@ class Firing(BaseModel):
 
     group: str
     zone: str
-    most_open: int = MOST_OPEN
 
 
 @workflow.defn
@@ -114,7 +111,7 @@ class UsageRunFiringWorkflow:
         try:
             await workflow.execute_child_workflow(
                 UsageRunWorkflow.run,
-                RunStart(group=start.group, period=period, by=BY_SCHEDULE, most_open=start.most_open),
+                RunStart(group=start.group, period=period, by=BY_SCHEDULE),
                 id=keys.run_id(start.group, period),
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,

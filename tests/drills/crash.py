@@ -60,6 +60,8 @@ _CHANCE: Final = (
     (r"\b([a-z]{2,6})_[0-9a-f]{12,}\b", r"\1_ID"),
     (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
     (r"\b[0-9a-f]{32,}\b", "HASH"),
+    (r"\"held_ms\": \d+", "HELD"),
+    # milliseconds that a run waited
     (r"\b20\d\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?)?", "TIME"),
 )
 

@@ -36,6 +36,21 @@ async def test_a_worker_that_dies_around_an_effect_leaves_what_an_undisturbed_on
     assert report.faults["worker killed"] == len(DEATHS)
 
 
+async def test_a_worker_that_dies_around_a_page_of_a_run_leaves_what_an_undisturbed_one_leaves(
+    temporal_address: str, tmp_path: Path
+) -> None:
+    walk = WALKS["billed_by_a_run"]
+    deaths = [Death("usage_run_page", 1, point) for point in (Point.RECORDED, Point.DONE)]
+    report = await run(
+        Stage(temporal_address, tmp_path, PATIENCE),
+        [walk],
+        1,
+        lambda _: [Play(walk, death, cached=False) for death in deaths],
+    )
+    assert report.violations == []
+    assert report.faults["worker killed"] == len(deaths)
+
+
 def test_every_activity_and_point_is_drawn_before_any_is_drawn_twice() -> None:
     walk = WALKS["automatic"]
     every = [Play(walk, Death(name, nth, point)) for name in ("issue", "withdraw") for nth in (1, 2) for point in Point]

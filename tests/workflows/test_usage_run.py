@@ -190,12 +190,12 @@ async def test_no_more_than_so_many_are_on_their_way_and_the_time_that_this_took
 
         async def held() -> bool:
             found = await idle.status()
-            return found.started == 4 and found.on_the_way == 4
+            return found.started == 2 and found.on_the_way == 2
 
         await assert_eventually(held)
         assert (await handle.describe()).close_time is None
         async with idle.stack.database.session() as s:
-            assert await intents.known(s, keys(names)) == set(keys(names[:4]))
+            assert await intents.known(s, keys(names)) == set(keys(names[:2]))
         async with working(idle.stack, (Queue.JUPITER,)):
             await handle.result()
             found = await idle.all_out(6)
