@@ -57,6 +57,8 @@ SAMPLE: Final = 100
 LOOK_AGAIN_S: Final = 0.25
 AT_PROVIDER: Final = frozenset({signatures.CREATE_DRAFT.name, signatures.PATCH_DRAFT.name, signatures.ISSUE.name})
 
+Measured = tuple[list[tuple[str, str]], list[str]]
+
 
 @dataclass
 class Bench:
@@ -150,7 +152,7 @@ def _times(history: WorkflowHistory) -> tuple[float, float]:
     return waited, (ended - began).total_seconds()
 
 
-async def measure(bench: Bench, count: int) -> tuple[list[tuple[str, str]], list[str]]:
+async def measure(bench: Bench, count: int) -> Measured:
     """Figures, and what is wrong."""
     patience_s = 120 + 2.0 * count
     await bench.fill(count)
@@ -199,7 +201,7 @@ async def _history_events(bench: Bench) -> int:
     return found
 
 
-async def benched(folder: Path, count: int, say: Callable[[str], Any]) -> tuple[list[tuple[str, str]], list[str]]:
+async def benched(folder: Path, count: int, say: Callable[[str], Any]) -> Measured:
     motions = folder / "motions.toml"
     motions.write_text(f'[[billing_groups]]\nname = "{GROUP.name}"\nzone = "{GROUP.zone}"\n')
     os.environ["BILLHOOK_MOTIONS_FILE"] = str(motions)
@@ -210,7 +212,7 @@ async def benched(folder: Path, count: int, say: Callable[[str], Any]) -> tuple[
         return await _closing(database, measure(Bench(stack, supervisor, database, client, period), count))
 
 
-async def _closing(database: Database, work: Awaitable[Any]) -> Any:
+async def _closing(database: Database, work: Awaitable[Measured]) -> Measured:
     try:
         return await work
     finally:
