@@ -17,6 +17,9 @@ from billing.money import Currency
 
 _OVER_A_MONTH: Final = 31
 # From a first, always into the month that follows and never past it.
+_FIRST_YEAR: Final = 2
+_LAST_YEAR: Final = 9998
+# The calendar's first and last have no month before or after them.
 
 
 class BillingGroup(BaseModel):
@@ -50,7 +53,7 @@ def month_of(day: date) -> str:
 def first_day(period: str) -> date:
     """Raises BadInput on what is no `YYYY-MM`."""
     year, month = keys.checked_period(period).split("-")
-    if int(year) < 1:
+    if not _FIRST_YEAR <= int(year) <= _LAST_YEAR:
         raise BadInput("period", f"{period} is no month of any calendar", "send YYYY-MM, for example 2026-10")
     return date(int(year), int(month), 1)
 

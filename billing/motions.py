@@ -5,11 +5,11 @@ as the caller spelled it.
 """
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from billing import keys
 from billing.errors import BadInput
@@ -33,6 +33,9 @@ MAX_LINES: Final = 500
 MAX_TEXT: Final = 2000
 PRICE_DECIMALS: Final = 8
 # Finer than any published unit price; a price in sub-cents is allowed, a fixed amount in them is not.
+_EARLIEST: Final = datetime(2, 1, 2, tzinfo=UTC)
+_LATEST: Final = datetime(9998, 12, 30, tzinfo=UTC)
+# Between them a moment has a day in every zone, and that day's month has a month on either side.
 
 
 def _rfc3339(value: object) -> object:
@@ -44,10 +47,17 @@ def _rfc3339(value: object) -> object:
     return value
 
 
+def _within_the_calendar(moment: datetime) -> datetime:
+    """9999-12-31T23:59:59-12:00 is well formed, and no time of UTC."""
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError(f"send a time between the years {_EARLIEST.year} and {_LATEST.year}")
+    return moment
+
+
 Id = Annotated[str, Field(pattern=f"^{keys.ID_PATTERN}$")]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
 # A NUL is text to JSON and none to PostgreSQL.
-Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_within_the_calendar)]
 Day = Annotated[date, BeforeValidator(_rfc3339)]
 
 

@@ -22,6 +22,7 @@ from starter.cli import (
     schedule,
     tokens,
     trigger,
+    usage,
 )
 from starter.cli.exits import Exit, Stop, leave
 from starter.cli.output import say
@@ -48,6 +49,7 @@ app.add_typer(queues.approvals, name="approvals")
 app.add_typer(cases.app, name="cases")
 app.add_typer(events.app, name="events")
 app.command()(reconcile.reconcile)
+app.add_typer(usage.app, name="usage")
 app.add_typer(run.app, name="run")
 app.add_typer(schedule.app, name="schedule")
 app.command()(policy.fields)

@@ -195,6 +195,21 @@ async def test_an_event_from_the_future_is_refused(metered: Api) -> None:
     assert (answer.status_code, "yet to come" in answer.json()["detail"]) == (422, True)
 
 
+@pytest.mark.parametrize(
+    "at", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"]
+)
+async def test_a_time_that_no_calendar_holds_is_refused_as_the_field_that_it_is(metered: Api, at: str) -> None:
+    await metered.http.put("/subscriptions/sub_1", json=PLAN | {"started_on": "0001-01-01"})
+    answer = await metered.http.post("/usage/events", json=[an_event("1", at=at), an_event("2")])
+    assert answer.status_code == 207, answer.text
+    told = [(one["status"], one["field"]) for one in answer.json()["results"]]
+    assert told == [("refused", "at"), ("created", "")]
+    body = {"event_id": "1", "occurred_at": at, "customer_id": "acme", "currency": "USD", "project_id": "p"}
+    body |= {"milestone_id": "m", "description": "Done", "amount": "1.00"}
+    trigger = await metered.http.post("/triggers/milestone", json=body)
+    assert (trigger.status_code, trigger.json()["errors"][0]["field"]) == (422, "occurred_at"), trigger.text
+
+
 async def test_openapi_names_the_event_and_both_answers(metered: Api) -> None:
     spec = (await metered.http.get("/openapi.json")).json()
     call = spec["paths"]["/usage/events"]["post"]
