@@ -11,7 +11,7 @@ from billing.assessment import Assessment
 from billing.decisions import Action
 from billing.money import Money
 from billing.policy import Policy
-from records import customers, invoices, late, tokens
+from records import invoices, known, late, tokens
 from records.session import Database
 
 
@@ -41,7 +41,7 @@ class RecordActivities:
         total = request.commercial.total
         standing = approvers.Standing(request.triggered_by, await self._live(), request.approved_by)
         async with self._database.transaction() as session:
-            history = await customers.history(
+            history = await known.history(
                 session, request.customer_id, excluding=request.key, scope=request.scope, currency=total.currency
             )
             found = assess(

@@ -21,7 +21,6 @@ class Queue(StrEnum):
     MAIL = "mail"
 
 
-PROVIDERS: Final = (Queue.JUPITER, Queue.CRM, Queue.MAIL)
 WORKFLOWS: Final = (Queue.MAIN, Queue.RUNS)
 
 

@@ -9,22 +9,18 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.assessment import History, Segment
-from billing.intent import Motion
+from billing.assessment import Segment
 from billing.keys import ID_PATTERN, checked_id
 from billing.money import Currency
 from billing.ownership import RECIPIENT_FIELDS, Carry
-from billing.record import Status
 from records.sql import insert, now, table
-from records.tables import CaseRow, Customer, IntentRow, InvoiceRow, RecipientField
+from records.tables import Customer, RecipientField
 
 _ANY_SCOPE: Final = ""
-_REMEMBERED_USAGE: Final = 36
-# As many as a policy can look back: three years of months.
-_C, _F, _N, _I, _K = table(Customer), table(RecipientField), table(IntentRow), table(InvoiceRow), table(CaseRow)
+_C, _F = table(Customer), table(RecipientField)
 
 
 class CustomerBody(BaseModel):
@@ -118,36 +114,3 @@ def _po_scope(field: str, scope: str, carry: Carry) -> str | None:
     if field != "po_number" or carry is Carry.CUSTOMER:
         return _ANY_SCOPE
     return scope if carry is Carry.SOURCE and scope != _ANY_SCOPE else None
-
-
-async def history(
-    s: AsyncSession, customer_id: str, *, excluding: str | None = None, scope: str = "", currency: str = ""
-) -> History:
-    """What the policy knows of a customer; `excluding` is the invoice being assessed. An unknown one is standard.
-
-    `scope` and `currency` name the subscription whose last usage invoices are looked up.
-    """
-    theirs = (_N.c.customer_id == customer_id) & (_N.c.key != (excluding or ""))
-    issued = select(func.count()).select_from(_N.join(_I)).where(theirs, _I.c.issued.is_(True)).scalar_subquery()
-    head = (await s.execute(select(issued.label("issued"), _segment(customer_id)))).one()
-    # An invoice's own change requests count: they are why its next version is looked at again.
-    asked = select(_K.c.opened_at).select_from(_N.join(_K)).where(_N.c.customer_id == customer_id)
-    times = (await s.execute(asked.order_by(_K.c.opened_at))).scalars().all()
-    usage = (
-        select(_I.c.total_minor)
-        .select_from(_N.join(_I))
-        .where(theirs, _N.c.scope == scope, _N.c.motion == Motion.USAGE.value)
-        .where(_I.c.issued.is_(True), _I.c.currency == currency, _I.c.status != Status.CANCELLED.value)
-        .order_by(_N.c.created_at.desc(), _N.c.key.desc())
-        .limit(_REMEMBERED_USAGE)
-    )
-    return History(
-        invoices_issued=head.issued,
-        change_requests=tuple(times),
-        segment=Segment(head.segment) if head.segment else Segment.STANDARD,
-        usage_minor=tuple((await s.execute(usage)).scalars()) if scope else (),
-    )
-
-
-def _segment(customer_id: str) -> Any:
-    return select(_C.c.segment).where(_C.c.id == customer_id).scalar_subquery().label("segment")

@@ -9,7 +9,7 @@ from billing.money import Money
 from records.sql import insert, now, table
 from records.tables import CrmField, DealRow
 
-_D, _F = table(DealRow), table(CrmField)
+_D = table(DealRow)
 
 
 async def mark_billed(s: AsyncSession, deal_id: str, customer_id: str, key: str, total: Money) -> None:
@@ -42,9 +42,3 @@ async def update_fields(s: AsyncSession, customer_id: str, fields: dict[str, Any
     statement = insert(s, CrmField).values(rows)
     changed = {name: statement.excluded[name] for name in ("value", "step_key")}
     await s.execute(statement.on_conflict_do_update(index_elements=["customer_id", "field"], set_=changed))
-
-
-async def fields_of(s: AsyncSession, customer_id: str) -> dict[str, Any]:
-    """The customer's fields in the CRM."""
-    rows = await s.execute(select(_F.c.field, _F.c.value).where(_F.c.customer_id == customer_id))
-    return {row.field: row.value for row in rows}

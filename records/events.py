@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.events import EventType, InvoiceEvent
 from billing.record import Fate
-from records.sql import affected, insert_for, now, page_size, table, time_cursor, to_cursor
+from records.sql import affected, insert_for, now, paged, table
 from records.tables import EventRow, InvoiceRow
 
 _V, _I = table(EventRow), table(InvoiceRow)
@@ -274,20 +274,14 @@ async def list_events(
     limit: int = 50,
 ) -> EventPage:
     """Newest first. Raises BadInput on a cursor that is not of this list."""
-    query = select(_V).order_by(_V.c.received_at.desc(), _V.c.id.desc()).limit(page_size(limit) + 1)
+    query = select(_V)
     if fate is not None:
         query = query.where(_V.c.fate == fate.value)
     if invoice_id is not None:
         query = query.where(_V.c.invoice_id == invoice_id)
-    if cursor is not None:
-        at, name = time_cursor(cursor)
-        query = query.where(or_(_V.c.received_at < at, (_V.c.received_at == at) & (_V.c.id < name)))
-    rows = (await s.execute(query)).mappings().all()
-    shown = [_stored(row) for row in rows[: page_size(limit)]]
-    more = len(rows) > len(shown)
-    return EventPage(
-        data=shown, next_cursor=to_cursor(shown[-1].received_at.isoformat(), shown[-1].id) if more else None
-    )
+    place = (_V.c.received_at, _V.c.id)
+    shown, next_cursor = await paged(s, query, place, cursor=cursor, limit=limit, newest_first=True)
+    return EventPage(data=[_stored(row) for row in shown], next_cursor=next_cursor)
 
 
 def _stored(row: Any) -> StoredEvent:

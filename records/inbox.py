@@ -11,14 +11,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, null, or_, select, tuple_, type_coerce
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, null, or_, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.selectable import Subquery
 
 from billing.money import Money
 from billing.record import Status
 from billing.untrusted import ShownText
-from records.sql import from_cursor, now, page_size, table, time_of, to_cursor
+from records.sql import now, paged, table
 from records.tables import AssessmentRow, CaseRow, Customer, EntryRow, IntentRow, InvoiceRow, Utc
 
 _N, _I, _C = table(IntentRow), table(InvoiceRow), table(Customer)
@@ -85,18 +85,11 @@ async def inbox(
     Raises BadInput on a cursor that is not of this list.
     """
     waiting = _waiting([kind] if kind else list(Kind))
-    place = (waiting.c.due, waiting.c.kind, waiting.c.key, waiting.c.case_id)
-    query = _described(waiting).order_by(*place).limit(page_size(limit) + 1)
-    query = query.where(*(_found_in(waiting, word) for word in q.split()))
+    query = _described(waiting).where(*(_found_in(waiting, word) for word in q.split()))
     if assignee is not None:
         query = query.where(waiting.c.whose == assignee)
-    if cursor is not None:
-        due, *rest = from_cursor(cursor, len(place))
-        query = query.where(tuple_(*place) > tuple_(literal(time_of(due), Utc()), *map(literal, rest)))
-    rows = (await s.execute(query)).mappings().all()
-    shown = rows[: page_size(limit)]
-    more = len(rows) > len(shown)
-    next_cursor = to_cursor(shown[-1]["due"].isoformat(), *(shown[-1][one.name] for one in place[1:])) if more else None
+    place = (waiting.c.due, waiting.c.kind, waiting.c.key, waiting.c.case_id)
+    shown, next_cursor = await paged(s, query, place, cursor=cursor, limit=limit)
     return Inbox(data=await _told(s, shown), next_cursor=next_cursor)
 
 

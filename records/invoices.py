@@ -5,23 +5,13 @@ from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, func, literal, or_, select, tuple_, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
 from billing.assessment import Assessment
 from billing.record import InvoiceRecord, Status
-from records.sql import (
-    from_cursor,
-    insert,
-    insert_for,
-    now,
-    page_size,
-    table,
-    time_cursor,
-    time_of,
-    to_cursor,
-)
+from records.sql import insert, insert_for, now, paged, table
 from records.tables import (
     AssessmentRow,
     CallRow,
@@ -33,7 +23,6 @@ from records.tables import (
     IntentRow,
     InvoiceRow,
     TrailRow,
-    Utc,
 )
 from records.views import STATUS, CaseView, InvoiceView, Page, assemble, head_query
 
@@ -218,18 +207,13 @@ async def list_views(
     limit: int = 50,
 ) -> Page:
     """Newest first. Raises BadInput on a cursor that is not of this list."""
-    query = head_query().order_by(_N.c.created_at.desc(), _N.c.key.desc()).limit(page_size(limit) + 1)
+    query = head_query()
     if status is not None:
         query = query.where(STATUS.in_([Status(status).value]))
     if customer_id is not None:
         query = query.where(_N.c.customer_id == customer_id)
-    if cursor is not None:
-        at, key = time_cursor(cursor)
-        query = query.where(or_(_N.c.created_at < at, (_N.c.created_at == at) & (_N.c.key < key)))
-    rows = (await s.execute(query)).mappings().all()
-    shown = rows[: page_size(limit)]
-    more = len(rows) > len(shown)
-    next_cursor = to_cursor(shown[-1]["created_at"].isoformat(), shown[-1]["key"]) if more else None
+    place = (_N.c.created_at, _N.c.key)
+    shown, next_cursor = await paged(s, query, place, cursor=cursor, limit=limit, newest_first=True)
     return Page(data=await assemble(s, shown), next_cursor=next_cursor)
 
 
@@ -253,18 +237,10 @@ class CasePage(BaseModel):
 
 async def open_cases(s: AsyncSession, *, cursor: str | None = None, limit: int = 50) -> CasePage:
     """Change requests without an answer, the next deadline first. Raises BadInput on a cursor of another list."""
+    query = select(_K).where(_K.c.status == "open")
     place = (_K.c.deadline, _K.c.key, _K.c.id)
-    query = select(_K).where(_K.c.status == "open").order_by(*place).limit(page_size(limit) + 1)
-    if cursor is not None:
-        deadline, *rest = from_cursor(cursor, len(place))
-        query = query.where(tuple_(*place) > tuple_(literal(time_of(deadline), Utc()), *map(literal, rest)))
-    rows = (await s.execute(query)).mappings().all()
-    shown = rows[: page_size(limit)]
-    last = shown[-1] if len(rows) > len(shown) else None
-    return CasePage(
-        data=[OpenCase.model_validate(dict(row)) for row in shown],
-        next_cursor=to_cursor(last["deadline"].isoformat(), last["key"], last["id"]) if last else None,
-    )
+    shown, next_cursor = await paged(s, query, place, cursor=cursor, limit=limit)
+    return CasePage(data=[OpenCase.model_validate(dict(row)) for row in shown], next_cursor=next_cursor)
 
 
 async def keys_of(s: AsyncSession, external_ids: Collection[str]) -> dict[str, str]:

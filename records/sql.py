@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import CursorResult, Table
+from sqlalchemy import ColumnElement, CursorResult, RowMapping, Select, Table, literal, tuple_
 from sqlalchemy import inspect as inspect_model
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import SQLModel
 
 from billing.errors import BadInput
+from records.tables import Utc
 
 MAX_PAGE: Final = 200
 # One screenful many times over, and small enough to assemble in a few milliseconds.
@@ -71,10 +72,40 @@ def from_cursor(cursor: str, size: int) -> list[str]:
     return parts
 
 
-def time_cursor(cursor: str) -> tuple[datetime, str]:
-    """A place in a list that is ordered by a time and an id. Raises BadInput."""
-    at, name = from_cursor(cursor, 2)
-    return time_of(at), name
+async def paged(
+    s: AsyncSession,
+    query: Select[Any],
+    place: Sequence[ColumnElement[Any]],
+    *,
+    cursor: str | None,
+    limit: int,
+    newest_first: bool = False,
+) -> tuple[Sequence[RowMapping], str | None]:
+    """The rows of one page and the cursor of the next, None on the last.
+
+    `place` are columns that `query` selects under their own names: they order the list, and name each row once. Raises
+    BadInput on a cursor that is not of this list.
+    """
+    if cursor is not None:
+        after = tuple_(*_values(place, from_cursor(cursor, len(place))))
+        query = query.where(tuple_(*place) < after if newest_first else tuple_(*place) > after)
+    ordered = query.order_by(*(column.desc() if newest_first else column for column in place))
+    rows = (await s.execute(ordered.limit(page_size(limit) + 1))).mappings().all()
+    shown = rows[: page_size(limit)]
+    last = shown[-1] if len(rows) > len(shown) else None
+    return shown, to_cursor(*(_spelled(last[column.name]) for column in place)) if last else None
+
+
+def _values(place: Sequence[ColumnElement[Any]], parts: Sequence[str]) -> list[ColumnElement[Any]]:
+    """The parts of a cursor as values of the columns they were read from."""
+    return [
+        literal(time_of(part) if isinstance(column.type, Utc) else part, column.type)
+        for column, part in zip(place, parts, strict=True)
+    ]
+
+
+def _spelled(value: datetime | str) -> str:
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def time_of(part: str) -> datetime:

@@ -12,7 +12,7 @@ from billing.groups import first_day, last_day
 from billing.keys import checked_id
 from billing.metering import spelled, units
 from billing.plans import Subscription, SubscriptionBody
-from records.sql import from_cursor, insert, now, page_size, table, to_cursor
+from records.sql import insert, now, page_size, paged, table
 from records.tables import Customer
 from records.usage_tables import SubscriptionRow, UsageClosingRow, UsageTotalRow
 
@@ -114,17 +114,13 @@ async def list_subscriptions(
     limit: int = 50,
 ) -> SubscriptionPage:
     """By id. Raises BadInput on a cursor that is not of this list."""
-    query = select(_S).order_by(_S.c.id).limit(page_size(limit) + 1)
+    query = select(_S)
     if billing_group is not None:
         query = query.where(_S.c.billing_group == billing_group)
     if customer_id is not None:
         query = query.where(_S.c.customer_id == customer_id)
-    if cursor is not None:
-        query = query.where(_S.c.id > from_cursor(cursor, 1)[0])
-    found = [_told(row) for row in (await s.execute(query)).mappings()]
-    shown = found[: page_size(limit)]
-    more = len(found) > len(shown)
-    return SubscriptionPage(data=shown, next_cursor=to_cursor(shown[-1].id) if more else None)
+    shown, next_cursor = await paged(s, query, [_S.c.id], cursor=cursor, limit=limit)
+    return SubscriptionPage(data=[_told(row) for row in shown], next_cursor=next_cursor)
 
 
 async def active_page(

@@ -17,7 +17,7 @@ from billing.intent import Intent, Motion
 from billing.motions import parse_trigger
 from billing.policy import Policy
 from billing.simulating import Simulating, Simulation
-from records import assessments, customers, intents, tokens
+from records import assessments, customers, intents, known, tokens
 from records.session import Database
 
 
@@ -51,7 +51,7 @@ async def explain(
         if await customers.get_customer(session, intent.customer_id) is None:
             raise UnknownCustomer(intent.customer_id)
         stands = await intents.get_intent(session, intent.key)
-        history = await customers.history(
+        history = await known.history(
             session, intent.customer_id, excluding=intent.key, scope=scope, currency=total.currency
         )
         standing = Standing(caller, await tokens.live_approvers(session))

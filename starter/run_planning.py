@@ -25,7 +25,7 @@ from billing.policy import Policy
 from billing.queues import Queue
 from billing.run_plan import Month, Planning, RunPlan, Standing
 from billing.usage import Metered, Skipped, bill
-from records import histories, intents, subscriptions, usage
+from records import intents, known, subscriptions, usage
 from records.session import Database
 from records.sql import MAX_PAGE
 from settings import Settings
@@ -133,8 +133,8 @@ class _Seen:
         return cls(
             await usage.used(s, ids, period),
             await intents.standing(s, [keys.usage_key(one, month) for one in ids for month in months]),
-            await histories.of(s, page, policy.usage_variance.invoices),
-            await histories.carrying(s, page, carry),
+            await known.of(s, page, policy.usage_variance.invoices),
+            await known.carrying(s, page, carry),
         )
 
 

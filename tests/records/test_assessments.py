@@ -5,7 +5,7 @@ from datetime import timedelta
 from billing.assessment import Assessment
 from billing.intent import Motion, Source
 from billing.record import CaseRecord, Status
-from records import assessments, customers, invoices
+from records import assessments, invoices, known
 from records.intents import register
 from records.session import Database
 from tests.records.make import AT, a_record, an_intent, with_customer, with_intent
@@ -44,8 +44,8 @@ async def test_the_last_usage_totals_are_of_that_subscription_and_currency_alone
             await register(s, an_intent(key, motion=motion, source=source))
             await invoices.save_record(s, a_record(key=key, total_minor=100 + number, currency=currency, status=status))
     async with db.session() as s:
-        found = await customers.history(s, "acme", excluding="invoice:n:9", scope="sub_1", currency="USD")
+        found = await known.history(s, "acme", excluding="invoice:n:9", scope="sub_1", currency="USD")
         assert found.usage_minor == (101, 100)
-        without = await customers.history(s, "acme", excluding="invoice:n:1", scope="sub_1", currency="USD")
+        without = await known.history(s, "acme", excluding="invoice:n:1", scope="sub_1", currency="USD")
         assert without.usage_minor == (100,)
-        assert (await customers.history(s, "acme")).usage_minor == ()
+        assert (await known.history(s, "acme")).usage_minor == ()

@@ -11,7 +11,7 @@ from billing.intent import Motion
 from billing.money import Money
 from billing.ownership import Carry
 from billing.record import Fate, Status
-from records import customers, deals, events, intents, invoices, mails, tokens
+from records import customers, deals, events, intents, invoices, known, mails, tokens
 from records.session import Database
 from tests.records.make import AT, KEY, a_record, an_event, an_intent, with_customer, with_intent
 
@@ -119,12 +119,12 @@ async def test_history_counts_what_was_issued_even_if_it_was_voided_since(db: Da
     await with_intent(db)
     await with_customer(db, "enterprise")
     async with db.transaction() as s:
-        assert (await customers.history(s, "acme")).invoices_issued == 0
+        assert (await known.history(s, "acme")).invoices_issued == 0
         await invoices.save_record(s, a_record(1, Status.SENT))
         await invoices.save_record(s, a_record(2, Status.CANCELLED))
-        history = await customers.history(s, "acme")
+        history = await known.history(s, "acme")
         assert (history.invoices_issued, history.segment) == (1, Segment.ENTERPRISE)
-        assert (await customers.history(s, "acme", excluding=KEY)).invoices_issued == 0
+        assert (await known.history(s, "acme", excluding=KEY)).invoices_issued == 0
 
 
 async def test_a_customer_is_replaced_and_keeps_when_it_was_created(db: Database) -> None:

@@ -14,7 +14,7 @@ from billing.policy import Policy
 from billing.queues import Queue
 from billing.record import CaseRecord, Status
 from billing.run_plan import RunPlan
-from records import customers, histories, intents, invoices, usage
+from records import customers, intents, invoices, known, usage
 from records.customers import CustomerBody, put_customer, store_recipient_fields
 from records.metering import take
 from records.session import Database
@@ -185,9 +185,9 @@ async def test_many_histories_at_once_are_what_each_invoice_will_be_told(world: 
     async with world.db.session() as s:
         page = await page_by_customer(s, "europe")
         assert [one.id for one in page] == ["acme-0", "acme-1", "big-0", "big-1"]
-        found = await histories.of(s, page, 36)
+        found = await known.of(s, page, 36)
         for one in page:
-            alone = await customers.history(s, one.customer_id, scope=one.id, currency=one.currency)
+            alone = await known.history(s, one.customer_id, scope=one.id, currency=one.currency)
             assert found[one.id] == alone
             assert alone.usage_minor == (77,)
             assert len(alone.change_requests) == 2
@@ -205,7 +205,7 @@ async def test_a_draft_is_patched_where_the_next_invoice_carries_something(world
         await store_recipient_fields(s, "none", "none-0", {"tax_id": ("", AT)})
     async with world.db.session() as s:
         page = await page_by_customer(s, "europe")
-        found = await histories.carrying(s, page, carry)
+        found = await known.carrying(s, page, carry)
         alone = {one.id for one in page if await customers.carry_forward(s, one.customer_id, one.id, carry)}
     assert found == alone
     with_po = {Carry.CUSTOMER: {"acme-0", "acme-1"}, Carry.SOURCE: {"acme-0"}, Carry.NEVER: set[str]()}

@@ -1,12 +1,12 @@
-"""What the policy knows of many customers at once, and for whom something carries forward: for plans of whole runs.
+"""What the policy knows of customers, and for whom something carries forward: for one invoice, or for a run's plan.
 
-The same answers as `customers.history` and `customers.carry_forward` give one by one, which invoices themselves ask;
-tests hold the two against each other.
+One reading serves both, so that a plan says of each invoice what the invoice itself will be told.
 """
 
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,35 +23,60 @@ from records.tables import CaseRow, Customer, IntentRow, InvoiceRow, RecipientFi
 _C, _F, _N, _I, _K = table(Customer), table(RecipientField), table(IntentRow), table(InvoiceRow), table(CaseRow)
 
 
+_REMEMBERED_USAGE: Final = 36
+# As many as a policy can look back: three years of months.
+
+
+class Subject(NamedTuple):
+    """Of what the policy asks: a customer, and the subscription whose usage invoices in one currency are looked up."""
+
+    customer_id: str
+    scope: str
+    currency: str
+
+
+async def history(
+    s: AsyncSession, customer_id: str, *, excluding: str | None = None, scope: str = "", currency: str = ""
+) -> History:
+    """What the policy knows of a customer; `excluding` is the invoice being assessed. An unknown one is standard.
+
+    `scope` and `currency` name the subscription whose last usage invoices are looked up.
+    """
+    subject = Subject(customer_id, scope, currency)
+    return (await _histories(s, [subject], _REMEMBERED_USAGE, excluding or ""))[subject]
+
+
 async def of(s: AsyncSession, subscriptions: Collection[Subscription], most: int) -> dict[str, History]:
     """By subscription, for an invoice that is not registered yet; of its usage invoices the last `most`."""
-    ids = {one.customer_id for one in subscriptions}
-    segments, issued = await _segments(s, ids), await _issued(s, ids)
-    asked, usage = await _asked(s, ids), await _usage(s, subscriptions, most)
+    subjects = {one.id: Subject(one.customer_id, one.id, one.currency) for one in subscriptions}
+    found = await _histories(s, subjects.values(), most)
+    return {name: found[subject] for name, subject in subjects.items()}
+
+
+async def _histories(
+    s: AsyncSession, subjects: Collection[Subject], most: int, excluding: str = ""
+) -> dict[Subject, History]:
+    """The invoice `excluding` counts neither as issued nor as usage, its change requests do: they are why its next
+    version is looked at again."""
+    ids = {one.customer_id for one in subjects}
+    heads, asked = await _heads(s, ids, excluding), await _asked(s, ids)
+    usage = await _usage(s, {one.scope for one in subjects if one.scope}, most, excluding)
     return {
-        one.id: History(
-            invoices_issued=issued.get(one.customer_id, 0),
+        one: History(
+            **heads.get(one.customer_id, {}),
             change_requests=tuple(asked.get(one.customer_id, ())),
-            segment=segments.get(one.customer_id, Segment.STANDARD),
-            usage_minor=tuple(usage.get((one.customer_id, one.id, one.currency), ())),
+            usage_minor=tuple(usage.get(one, ())),
         )
-        for one in subscriptions
+        for one in subjects
     }
 
 
-async def _segments(s: AsyncSession, ids: Collection[str]) -> dict[str, Segment]:
-    rows = await s.execute(select(_C.c.id, _C.c.segment).where(_C.c.id.in_(ids)))
-    return {row.id: Segment(row.segment) for row in rows}
-
-
-async def _issued(s: AsyncSession, ids: Collection[str]) -> dict[str, int]:
-    query = (
-        select(_N.c.customer_id, func.count().label("issued"))
-        .select_from(_N.join(_I))
-        .where(_N.c.customer_id.in_(ids), _I.c.issued.is_(True))
-        .group_by(_N.c.customer_id)
-    )
-    return {row.customer_id: row.issued for row in await s.execute(query)}
+async def _heads(s: AsyncSession, ids: Collection[str], excluding: str) -> dict[str, dict[str, Any]]:
+    """By customer the segment, and how many invoices were issued."""
+    theirs = (_N.c.customer_id == _C.c.id) & (_N.c.key != excluding)
+    issued = select(func.count()).select_from(_N.join(_I)).where(theirs, _I.c.issued.is_(True)).scalar_subquery()
+    query = select(_C.c.id, _C.c.segment, issued.label("issued")).where(_C.c.id.in_(ids))
+    return {row.id: {"segment": Segment(row.segment), "invoices_issued": row.issued} for row in await s.execute(query)}
 
 
 async def _asked(s: AsyncSession, ids: Collection[str]) -> dict[str, list[datetime]]:
@@ -63,15 +88,17 @@ async def _asked(s: AsyncSession, ids: Collection[str]) -> dict[str, list[dateti
 
 
 async def _usage(
-    s: AsyncSession, subscriptions: Collection[Subscription], most: int
+    s: AsyncSession, scopes: Collection[str], most: int, excluding: str
 ) -> dict[tuple[str, str, str], list[int]]:
-    """By customer, subscription and currency, the newest first."""
+    """Totals by customer, scope and currency, the newest first."""
+    if not scopes:
+        return {}
     place = (_N.c.customer_id, _N.c.scope, _I.c.currency)
     rank = func.row_number().over(partition_by=place, order_by=(_N.c.created_at.desc(), _N.c.key.desc()))
     ranked = (
         select(*place, _I.c.total_minor, rank.label("rank"))
         .select_from(_N.join(_I))
-        .where(_N.c.scope.in_([one.id for one in subscriptions]), _N.c.motion == Motion.USAGE.value)
+        .where(_N.c.scope.in_(scopes), _N.c.motion == Motion.USAGE.value, _N.c.key != excluding)
         .where(_I.c.issued.is_(True), _I.c.status != Status.CANCELLED.value)
         .subquery()
     )
