@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from billing.errors import BadInput
 from billing.intent import Commercial, Discount, DiscountType, Line, Patch
-from billing.money import decimals_of
+from billing.money import MAX_MINOR, decimals_of
 from billing.proposals import Part, Proposal, accepted, is_in_part, read
 from billing.provider import as_sent, to_wire
 
@@ -80,12 +80,17 @@ def test_no_json_raises_and_what_is_read_holds_together(proposed: Any, present: 
 
 
 @given(items=st.lists(wire_items, min_size=1, max_size=5), currency=st.sampled_from(CURRENCIES))
-def test_accepting_all_proposed_lines_makes_exactly_the_proposed_total(
+@example(items=[item(quantity=9_999_999.0, unit_price_cents=10**8)] * 2, currency="USD")
+def test_accepting_all_proposed_lines_makes_exactly_the_proposed_total_or_says_that_it_is_too_much(
     items: list[dict[str, Any]], currency: str
 ) -> None:
     present = content(currency=currency)
-    made = present.patched(read({"line_items": json.loads(json.dumps(items))}, present).whole())
+    found = read({"line_items": json.loads(json.dumps(items))}, present)
     wanted = sum(round_half_up(Decimal(str(one["quantity"])) * one["unit_price_cents"]) for one in items)
+    if wanted >= MAX_MINOR:
+        assert causes(found) == {"line_items": f"cannot be accepted: line_items: they sum to {wanted} minor units"}
+        return
+    made = present.patched(found.whole())
     assert (made.total.minor, made.currency) == (wanted, currency)
 
 
