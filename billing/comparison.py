@@ -175,7 +175,7 @@ def _line_row(present: Line | None, proposed: Line | None, currency: str) -> Lin
         difference=_difference(present, proposed),
         present=None if present is None else line_side(present, currency),
         proposed=None if proposed is None else line_side(proposed, currency),
-        effect=_major(_amount(proposed, currency) - _amount(present, currency), currency),
+        effect=major(_amount(proposed, currency) - _amount(present, currency), currency),
     )
 
 
@@ -185,7 +185,7 @@ def line_side(line: Line, currency: str) -> LineSide:
         description=line.description,
         quantity=plain_text(line.quantity),
         unit_price=plain_text(line.unit_price),
-        amount=_major(_amount(line, currency), currency),
+        amount=major(_amount(line, currency), currency),
     )
 
 
@@ -194,7 +194,7 @@ def _discount_row(present: Commercial, proposed: Commercial) -> DiscountRow:
         difference=_difference(present.discount, proposed.discount),
         present=discount_side(present),
         proposed=discount_side(proposed),
-        effect=_major(present.discount_minor - proposed.discount_minor, present.currency),
+        effect=major(present.discount_minor - proposed.discount_minor, present.currency),
     )
 
 
@@ -202,13 +202,13 @@ def discount_side(content: Commercial) -> DiscountSide | None:
     """The discount of `content` with what it comes to; None where there is none."""
     if content.discount is None:
         return None
-    off = _major(content.discount_minor, content.currency)
+    off = major(content.discount_minor, content.currency)
     return DiscountSide(type=content.discount.type.value, value=plain_text(content.discount.value), off=off)
 
 
 def _sum_row(present: int, proposed: int, currency: str) -> SumRow:
     effect = proposed - present
-    shown = (_major(minor, currency) for minor in (present, proposed, effect))
+    shown = (major(minor, currency) for minor in (present, proposed, effect))
     return SumRow(**dict(zip(("present", "proposed", "effect"), shown, strict=True)), effect_minor=effect)
 
 
@@ -224,5 +224,6 @@ def _amount(line: Line | None, currency: str) -> int:
     return 0 if line is None else line_minor(line.quantity, line.unit_price, currency)
 
 
-def _major(minor: int, currency: str) -> str:
+def major(minor: int, currency: str) -> str:
+    """Minor units as a decimal string."""
     return f"{Money(minor=minor, currency=currency).major:f}"

@@ -10,9 +10,8 @@ from datetime import date, datetime
 from pydantic import BaseModel
 from sqlalchemy import RowMapping
 
-from billing.comparison import DiscountSide, LineSide, discount_side, line_side
+from billing.comparison import DiscountSide, LineSide, discount_side, line_side, major
 from billing.intent import Commercial, Intent
-from billing.money import Money
 
 
 class ContentView(BaseModel):
@@ -62,8 +61,8 @@ def content_view(commercial: Commercial) -> ContentView:
         discount=discount_side(commercial),
         payment_terms=commercial.payment_terms,
         due_date=commercial.due_date,
-        subtotal=_major(commercial.subtotal_minor, commercial.currency),
-        total=_major(commercial.total.minor, commercial.currency),
+        subtotal=major(commercial.subtotal_minor, commercial.currency),
+        total=major(commercial.total.minor, commercial.currency),
     )
 
 
@@ -74,7 +73,7 @@ def _commercial(row: RowMapping, intent: Intent) -> Commercial:
 def _version(row: RowMapping, commercial: Commercial) -> VersionView:
     return VersionView(
         **{name: row[name] for name in ("version", "revision", "total_minor", "made_at", "made_by", "issued_at")},
-        total=_major(row["total_minor"], commercial.currency),
+        total=major(row["total_minor"], commercial.currency),
         content=content_view(commercial),
     )
 
@@ -84,14 +83,10 @@ def _first(intent: Intent, registered_at: datetime, revision: str) -> VersionVie
     return VersionView(
         version=1,
         revision=revision,
-        total=_major(total.minor, total.currency),
+        total=major(total.minor, total.currency),
         total_minor=total.minor,
         made_at=registered_at,
         made_by=intent.source.triggered_by,
         issued_at=None,
         content=content_view(intent.commercial),
     )
-
-
-def _major(minor: int, currency: str) -> str:
-    return f"{Money(minor=minor, currency=currency).major:f}"
