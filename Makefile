@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake bench-inbox bench-fairness bench-run screenshots clean
+.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run screenshots clean
 
 setup: $(STAMP)
 
@@ -53,6 +53,9 @@ bench-intake: $(STAMP)
 
 bench-inbox: $(STAMP)
 	$(BIN)/python -m bench.inbox $(ARGS)
+
+bench-usage: $(STAMP)
+	$(BIN)/python -m bench.usage $(ARGS)
 
 bench-fairness: $(STAMP)
 	$(BIN)/python -m bench.fairness $(ARGS)
