@@ -58,7 +58,7 @@ class Approval:
                 await self._read_one()
                 await self._steps.tell()
                 if not self._state.is_cleared:
-                    await workflow.wait_condition(self._has_news)
+                    await self._steps.rest.until(self._has_news)
         finally:
             self._clock.stop()
             self._cases.stop()

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.people import People
     from workflows.recipient import RecipientWatch
     from workflows.requests import Requests
+    from workflows.rest import Rest
     from workflows.state import InvoiceStart, InvoiceState
     from workflows.steps import Steps
 
@@ -38,7 +39,8 @@ class InvoiceWorkflow(People):
         self._intent = start.intent
         self._state = start.state or InvoiceState.of(start.intent, workflow.now())
         self._inbox = Inbox()
-        self._steps = Steps(self._state, self._inbox, start.intent.source.triggered_by)
+        rest = Rest(self._intent, self._state, self._inbox)
+        self._steps = Steps(self._state, self._inbox, rest, start.intent.source.triggered_by)
         self._requests = Requests(self._intent, self._state)
         self._amendments = Amendments(self._state, self._steps, self._requests)
 

@@ -19,7 +19,7 @@ from workflows.inbox import Asked, Inbox
 from workflows.interruptions import Edited, Stopped
 from workflows.overtaken import read_events
 from workflows.requests import Requests
-from workflows.state import InvoiceStart, InvoiceState
+from workflows.state import InvoiceState
 from workflows.steps import Steps
 
 _WAITING = {
@@ -54,8 +54,7 @@ class RecipientWatch:
                 await self._answer_cases()
                 await self._ring()
                 await self._steps.tell()
-                self._continue_as_new_if_long()
-                await workflow.wait_condition(self._has_news)
+                await self._steps.rest.until(self._has_news)
                 self._steps.check_stop()
         finally:
             self._stop_alarms()
@@ -167,9 +166,3 @@ class RecipientWatch:
         """Asks once per version whether the link arrived."""
         await self._steps.offer(step.SEND_MAIL, lambda: self._requests.mail("follow_up"), self._is_answered)
         self._state.followed_up_version = self._state.issued_version
-
-    def _continue_as_new_if_long(self) -> None:
-        inbox = self._inbox
-        waiting = inbox.events or inbox.waiting()
-        if workflow.info().is_continue_as_new_suggested() and not waiting and workflow.all_handlers_finished():
-            workflow.continue_as_new(InvoiceStart(intent=self._intent, state=self._state))

@@ -49,6 +49,13 @@ class OpenApproval(BaseModel):
         )
 
 
+class Parked(BaseModel):
+    """A step was refused for good: the status before, and what is waited for in words."""
+
+    before: Status
+    words: str
+
+
 class InvoiceState(BaseModel):
     """Mutable inside the workflow; every step asks it whether it is still to be taken, so all can be re-entered."""
 
@@ -60,6 +67,7 @@ class InvoiceState(BaseModel):
     status: Status = Status.DRAFTING
     waiting_for: str = ""
     failed_step: str | None = None
+    parked: Parked | None = None
     refusal: str = ""
     is_attended: bool = False
     # A person has answered: what follows is not to wait behind a run.

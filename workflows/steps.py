@@ -11,7 +11,18 @@ from temporalio import workflow
 from temporalio.common import Priority
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.signatures import AUTHORIZE, SAVE_RECORD, A, Authorize, Done, Q, Request, Signature, Verdict
+from activities.signatures import (
+    AUTHORIZE,
+    DECLINE_CHANGE,
+    SAVE_RECORD,
+    A,
+    Authorize,
+    Done,
+    Q,
+    Request,
+    Signature,
+    Verdict,
+)
 from billing.decisions import Action, Answer, Cancel, Decision, Retry
 from billing.errors import BadInput, BillhookError, Forbidden, NotPossible
 from billing.intent import Commercial
@@ -22,7 +33,8 @@ from workflows import options, priorities, visibility
 from workflows.inbox import BY_SIGNAL, Asked, Inbox
 from workflows.interruptions import Edited, Stopped
 from workflows.overtaken import check_overtaken
-from workflows.state import InvoiceState
+from workflows.rest import Rest
+from workflows.state import InvoiceState, Parked
 
 _LONGEST_REASON: Final = 1_000
 
@@ -30,19 +42,25 @@ _LONGEST_REASON: Final = 1_000
 class Steps:
     """Takes steps for one invoice and keeps our records and the Temporal UI told."""
 
-    def __init__(self, state: InvoiceState, inbox: Inbox, triggered_by: str) -> None:
+    def __init__(self, state: InvoiceState, inbox: Inbox, rest: Rest, triggered_by: str) -> None:
+        self.rest = rest
         self._state = state
         self._inbox = inbox
         self._triggered_by = triggered_by
         self._shown: tuple[Any, ...] = ()
 
     async def take(self, signature: Signature[Q, A], build: Callable[[], Q], *, stoppable: bool = True) -> A:
-        """One outside step, until it succeeds. Raises Stopped or Edited when a person decided otherwise."""
+        """One outside step, until it succeeds. Raises Stopped or Edited when a person decided otherwise.
+
+        A run that goes on where another left a parked step waits as that one did, before it takes the step again.
+        """
         while True:
+            if self._state.parked and self._state.failed_step == signature.name:
+                await self._stay(self._state.parked, stoppable=stoppable)
             try:
                 return await self._once(signature, build, stoppable=stoppable)
             except ActivityError as error:
-                await self._park(signature, error, stoppable=stoppable)
+                self._park(signature, error)
 
     async def settle(self, signature: Signature[Q, A], build: Callable[[], Q]) -> None:
         """One outside step after the end, where nobody can be waited for: a refusal is told in the timeline."""
@@ -215,27 +233,33 @@ class Steps:
         answered = self._state.is_attended or self._inbox.cancels
         return priorities.ANSWERED if answered else Priority.default
 
-    async def _park(self, signature: Signature[Q, A], error: ActivityError, *, stoppable: bool) -> None:
-        before = self._state.status
+    def _park(self, signature: Signature[Q, A], error: ActivityError) -> None:
         reason = words_of(error)
-        self._state.failed_step = signature.name
+        words = f"Could not {signature.words}: {reason}. Mend the cause, then `retry`."
+        self._state.failed_step, self._state.parked = signature.name, Parked(before=self._state.status, words=words)
         self.note("failed", "billhook", f"could not {signature.words}: {reason}")
-        self.become(Status.NEEDS_ATTENTION, f"Could not {signature.words}: {reason}. Mend the cause, then `retry`.")
+
+    async def _stay(self, parked: Parked, *, stoppable: bool) -> None:
+        """Until somebody has it taken again, as it was or with an edit. Raises Stopped or Edited."""
+        self.become(Status.NEEDS_ATTENTION, parked.words)
         await self.tell()
         try:
             retry = await self._wait_for_retry(stoppable=stoppable)
         except Edited:
-            self._take_up(before)
+            self._take_up(parked.before)
             self._refuse_retries("overtaken by the recipient's approval")
             raise
-        self._take_up(before)
+        except Stopped:
+            self._state.parked = None
+            raise
+        self._take_up(parked.before)
         retry.answer = self.answer()
         self._refuse_retries(f"taken up again by {retry.actor} already")
         if retry.wish.patch is not None:
             raise Edited
 
     def _take_up(self, status: Status) -> None:
-        self._state.failed_step = None
+        self._state.failed_step = self._state.parked = None
         self.become(status)
 
     def _refuse_retries(self, state: str) -> None:
@@ -247,7 +271,9 @@ class Steps:
         """Raises Stopped or Edited where the step is overtaken by a cancel, a void or the recipient's approval."""
         inbox = self._inbox
         while True:
-            await workflow.wait_condition(lambda: self._is_called(stoppable=stoppable))
+            await self.rest.until(
+                lambda: self._is_called(stoppable=stoppable), resumable=stoppable and self._comes_back
+            )
             if stoppable:
                 self.check_stop()
                 check_overtaken(self._state, inbox)
@@ -263,6 +289,12 @@ class Steps:
                 self._abandon(asked)
             elif self._accepts(asked):
                 return asked
+
+    @property
+    def _comes_back(self) -> bool:
+        """Whether another run comes to the failed step by the state alone. To what ends an invoice, bills it or answers
+        for our own approver it does not: that somebody said so stands in no state."""
+        return self._state.failed_step != DECLINE_CHANGE.name
 
     def _is_called(self, *, stoppable: bool) -> bool:
         inbox = self._inbox

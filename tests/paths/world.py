@@ -241,6 +241,21 @@ class World:
 
         await assert_eventually(second, self.patience_s)
 
+    async def meddled_with(self, key: str, signal: str) -> None:
+        """By somebody who may not, until the history is too long and was left behind."""
+        handle = self.stack.client.get_workflow_handle(key)
+        first = (await handle.describe()).run_id
+        async with asyncio.timeout(self.patience_s):
+            while (found := await handle.describe()).run_id == first:
+                seen = found.history_length
+                await handle.signal(signal, {"actor" if signal == "retry" else "approver": "mallory"})
+
+                async def longer(seen: int = seen) -> bool:
+                    now = await handle.describe()
+                    return now.run_id != first or now.history_length > seen + 1
+
+                await assert_eventually(longer, self.patience_s)
+
     async def ended(self, key: str, *statuses: str) -> None:
         """In one of `statuses`, told to our records, and its workflow closed."""
         await self.until(key, *statuses)
