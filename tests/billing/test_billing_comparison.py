@@ -2,7 +2,6 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +10,7 @@ from billing.comparison import Comparison, compare, side_by_side
 from billing.intent import Commercial, Discount, DiscountType, Line
 from billing.money import decimals_of
 from billing.proposals import read
-
-
-def line(description: str = "Design", quantity: str = "1", unit_price: str = "100") -> Line:
-    return Line(description=description, quantity=Decimal(quantity), unit_price=Decimal(unit_price))
-
-
-def content(*lines: Line, **changes: Any) -> Commercial:
-    return Commercial(currency=changes.pop("currency", "USD"), lines=lines or (line(),), **changes).check()
+from tests.billing.contents import content, line
 
 
 def pairs(found: Comparison) -> list[tuple[str, str | None, str | None, str]]:

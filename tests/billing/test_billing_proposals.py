@@ -14,16 +14,9 @@ from billing.intent import Commercial, Discount, DiscountType, Line, Patch
 from billing.money import MAX_MINOR, decimals_of
 from billing.proposals import Part, Proposal, accepted, is_in_part, read
 from billing.provider import as_sent, to_wire
+from tests.billing.contents import content, line
 
 CURRENCIES = ("USD", "JPY", "KWD")
-
-
-def line(description: str = "Design", quantity: str = "1", unit_price: str = "100") -> Line:
-    return Line(description=description, quantity=Decimal(quantity), unit_price=Decimal(unit_price))
-
-
-def content(*lines: Line, **changes: Any) -> Commercial:
-    return Commercial(currency=changes.pop("currency", "USD"), lines=lines or (line(),), **changes).check()
 
 
 def item(description: Any = "Design", quantity: Any = 1, unit_price_cents: Any = 10000) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -27,10 +26,11 @@ from starter.client import Engine, start_invoice
 from starter.dispatcher import BATCH, Dispatcher
 from tests.fresh import bring_up
 from tests.postgres import postgres_server, postgres_url
+from tests.records.conftest import database_url
 from tests.records.make import AT, an_intent, with_customer
 from tests.stack import assert_eventually
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["database_url", "postgres_server", "postgres_url"]
 
 Trouble = Callable[[str], Awaitable[None]]
 
@@ -122,13 +122,6 @@ def _event(key: str, number: int, kind: str) -> InvoiceEvent:
 
 async def _none(_: str) -> None:
     return None
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'records.db'}"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture
