@@ -25,7 +25,12 @@ class Unusable:
     @classmethod
     def of(cls, body: Any, error: BadInput) -> Self:
         name = body.get("event_id") if isinstance(body, dict) else None
-        return cls(name[:200] if isinstance(name, str) else "", error)
+        return cls(sendable(name[:200]) if isinstance(name, str) else "", error)
+
+
+def sendable(text: str) -> str:
+    """`text` as an answer can hold it: JSON may write half of a surrogate pair, and no encoding has one."""
+    return text.encode(errors="replace").decode()
 
 
 class _NotMeant(Exception):

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, NoReturn
 
 from billing.errors import BadInput
 from billing.metering import UsageEvent
-from starter.metering import Unusable
+from starter.metering import Unusable, sendable
 
 MOST_LINE: Final = 16_384
 # Bytes. The longest event that can be counted, every letter of it escaped, is half of that.
@@ -124,7 +124,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise BadInput(name[:100], "it stands twice in one object", "send it once")
+            raise BadInput(sendable(name[:100]), "it stands twice in one object", "send it once")
         found[name] = value
     return found
 

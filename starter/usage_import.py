@@ -16,7 +16,7 @@ from billing.errors import BadInput
 from billing.metering import UsageEvent
 from records.metering import Became, Groups, Taken
 from records.session import Database
-from starter.metering import MOST_EVENTS, Unusable, count
+from starter.metering import MOST_EVENTS, Unusable, count, sendable
 from starter.usage_file import Format, Piece, Read, event_of, pieces, read_header, read_json
 
 LISTED: Final = 100
@@ -111,7 +111,7 @@ class Importer:
             self._say(f"ended behind line {self._done:,}: what it says up to there is counted, or among the rejects")
             raise
         if self._rejects.is_used:
-            self._summary.rejects = str(self._rejects.path)
+            self._summary.rejects = sendable(str(self._rejects.path))
         return self._summary
 
     def _header(self, found: Iterator[Piece]) -> Read:

@@ -1,5 +1,6 @@
 """Subscriptions and usage over HTTP: what is answered is what counts, and an overage becomes an invoice."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -208,6 +209,16 @@ async def test_a_time_that_no_calendar_holds_is_refused_as_the_field_that_it_is(
     body |= {"milestone_id": "m", "description": "Done", "amount": "1.00"}
     trigger = await metered.http.post("/triggers/milestone", json=body)
     assert (trigger.status_code, trigger.json()["errors"][0]["field"]) == (422, "occurred_at"), trigger.text
+
+
+async def test_half_of_a_letter_stops_none_of_the_others_nor_the_answer(metered: Api) -> None:
+    batch = [an_event("\ud800"), an_event("2"), {"\udfff": 1}]
+    answer = await metered.http.post(
+        "/usage/events", content=json.dumps(batch), headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 207, answer.text
+    told = [(one["event_id"], one["status"], one["field"]) for one in answer.json()["results"]]
+    assert told == [("?", "refused", "event_id"), ("2", "created", ""), ("", "refused", "body")]
 
 
 async def test_openapi_names_the_event_and_both_answers(metered: Api) -> None:

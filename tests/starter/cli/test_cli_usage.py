@@ -108,11 +108,17 @@ def test_no_refused_line_steers_the_terminal(billhook: Billhook, tmp_path: Path)
     bodies = [hostile, {MESSAGE: 1}, {**hostile, "subscription_id": "s1", "meter": "api"}, MESSAGE]
     valid = {"subscription_id": "s1", "meter": "api", "at": "2026-10-14T12:00:00Z"}
     bodies += [{**valid, "event_id": MESSAGE[:150], "quantity": amount} for amount in ("1", "2")]
-    raw = f'{{"{chr(0x1B)}[31m": 1}}\n{{"\u202e": 1, "\u202e": 2}}\n'
+    raw = '{"event_id": "\\ud800"}\n{"\\udfff": 1, "\\udfff": 2}\n'
+    raw += f'{{"{chr(0x1B)}[31m": 1}}\n{{"\u202e": 1, "\u202e": 2}}\n'
     (tmp_path / "hostile.jsonl").write_text("".join(json.dumps(body) + "\n" for body in bodies) + raw)
     (tmp_path / "hostile.csv").write_text(HEADER.replace("at", words.replace(",", "")))
     (tmp_path / "rows.csv").write_text(HEADER + f"x,s1,{words.replace(',', '').replace(chr(34), '')},1,\x1b[2J\n")
-    for arguments in (["hostile.jsonl", "--json"], ["hostile.jsonl", "--rejects", "r"], ["hostile.csv"], ["rows.csv"]):
+    for arguments in (
+        ["hostile.jsonl", "--json", "--rejects", "\udcff"],
+        ["hostile.jsonl", "--rejects", "r"],
+        ["hostile.csv"],
+        ["rows.csv"],
+    ):
         done = billhook("import", *arguments)
         assert done.returncode == Exit.REFUSED, done.stderr
         assert_plain(done.stdout + done.stderr)
