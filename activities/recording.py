@@ -60,7 +60,9 @@ class _Recording(ActivityInboundInterceptor):
             if found is error:
                 # An error that is its own cause cannot be told to the server.
                 raise
-            raise found from error
+            # Its words say it all. A client's chain of causes is larger than the server keeps of a failure, and an
+            # operator would then read of the size alone.
+            raise found from None
         return answer.model_copy(update={"calls": tuple(calls)}) if isinstance(answer, Done) else answer
 
     async def _save(self, input: ExecuteActivityInput) -> None:  # noqa: A002 - the SDK's name

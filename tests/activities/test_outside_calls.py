@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import pytest
 from temporalio.api.enums.v1 import EventType
 
 from tests.audit import paths
-from tests.stack import Stack
+from tests.stack import Stack, assert_eventually
 
 _SECRETS = ("Bearer", "jk_test_key", "127.0.0.1")
 
@@ -52,3 +53,16 @@ async def test_every_outside_step_of_an_invoices_life_tells_what_it_asked_and_un
     assert len(shown) == sum(len(calls) for step, calls in found.items() if step != "send_mail")
     assert [text for text in shown if text.startswith("post invoice: accounting answered 200")]
     assert [text for text in shown if text.startswith("create draft: the invoicing API answered 201 to POST /api/")]
+
+
+@pytest.mark.parametrize("fault", ["drop_after_rate", "error_rate"])
+async def test_a_pending_step_shows_its_last_failure_in_words_in_the_temporal_ui(stack: Stack, fault: str) -> None:
+    async def retried() -> str:
+        described = (await stack.client.get_workflow_handle(key).describe()).raw_description
+        return next((one.last_failure.message for one in described.pending_activities if one.attempt > 1), "")
+
+    await stack.customer()
+    await stack.faults(seed=1, **{fault: 1.0})
+    key = await stack.milestone()
+    assert str(await assert_eventually(retried)).startswith("POST /api/v1/invoices ")
+    await stack.faults()
