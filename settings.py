@@ -6,7 +6,7 @@ Temporal's settings are not here; they come from temporalio.envconfig, so that o
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +21,8 @@ from billing.motions_file import MotionsFile
 from billing.policy import Policy
 from billing.queues import Queue
 
+_PREFIX: Final = "BILLHOOK_"
+_MEND: Final = "mend it in the environment, .env or billhook.toml"
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+asyncpg",
@@ -55,7 +57,7 @@ class Settings(BaseSettings):
     """Every setting with its default. What may hold a password stays out of `repr`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BILLHOOK_", env_file=".env", toml_file="billhook.toml", extra="ignore", frozen=True
+        env_prefix=_PREFIX, env_file=".env", toml_file="billhook.toml", extra="ignore", frozen=True
     )
 
     data_dir: Path = Path(".billhook")
@@ -154,8 +156,13 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Raises pydantic.ValidationError naming the setting that cannot be used."""
-    return Settings()
+    """Raises BadInput naming the setting that cannot be used; what it was set to may be a secret and is not told."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = f"{_PREFIX}{'_'.join(str(part) for part in first['loc'])}".upper()
+        raise BadInput(name, first["msg"].removeprefix("Value error, "), _MEND) from None
 
 
 def load_policy(settings: Settings) -> Policy:

@@ -39,5 +39,10 @@ class AuditReport:
         return [(check.invariant, found) for check in self.checks for found in check.violations]
 
     @property
+    def not_wholly(self) -> list[str]:
+        """The invariants of which something could not be looked at."""
+        return [check.invariant for check in self.checks if check.unchecked]
+
+    @property
     def is_clean(self) -> bool:
         return not self.violations

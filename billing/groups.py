@@ -41,6 +41,10 @@ class BillingGroup(BaseModel):
             raise ValueError("a time without a zone has no day")
         return at.astimezone(ZoneInfo(self.zone)).date()
 
+    def begins_at(self, period: str) -> datetime:
+        """When the month begins here (aware UTC). Raises BadInput on a period that is none."""
+        return datetime.combine(first_day(period), time.min, ZoneInfo(self.zone)).astimezone(UTC)
+
     def ends_at(self, period: str) -> datetime:
         """When the month is over here (aware UTC). Raises BadInput on a period that is none."""
         return datetime.combine(first_day(month_after(period)), time.min, ZoneInfo(self.zone)).astimezone(UTC)

@@ -35,6 +35,19 @@ class MonthNotOver(Conflict):
         )
 
 
+class MonthNotBegun(Conflict):
+    """Nothing can have been used in it: a slip in the year must not bill every customer."""
+
+    slug = "month-not-begun"
+
+    def __init__(self, group: BillingGroup, period: str, begins_at: datetime) -> None:
+        super().__init__(
+            f"{period} does not begin in {group.zone} before {begins_at:%Y-%m-%dT%H:%MZ}",
+            field="period",
+            next_step="look at the year and the month; early (--early) is the present month alone",
+        )
+
+
 @dataclass(frozen=True)
 class Started:
     """`created` is False where the month's run was under way already; nothing was started then."""
@@ -46,7 +59,9 @@ class Started:
 
 
 def check(group: BillingGroup, period: str, now: datetime, *, early: bool = False) -> None:
-    """Raises BadInput on a period that is none, MonthNotOver unless `early`."""
+    """Raises BadInput on a period that is none, MonthNotBegun, MonthNotOver unless `early`."""
+    if now < (begins_at := group.begins_at(period)):
+        raise MonthNotBegun(group, period, begins_at)
     ends_at = group.ends_at(period)
     if now < ends_at and not early:
         raise MonthNotOver(group, period, ends_at)
@@ -56,7 +71,8 @@ async def start(
     client: Client, settings: Settings, group: BillingGroup, period: str, *, by: str, now: datetime, early: bool = False
 ) -> Started:
     """Run `period` of `group`; `by` is the person who asks. Repeating it for a month that was run starts only what
-    has no invoice yet. Raises BadInput on a period that is none, MonthNotOver unless `early`, EngineUnreachable.
+    has no invoice yet. Raises BadInput on a period that is none, MonthNotBegun, MonthNotOver unless `early`,
+    EngineUnreachable.
     """
     check(group, period, now, early=early)
     workflow_id = keys.run_id(group.name, period)

@@ -5,7 +5,7 @@ from typing import Final, NoReturn
 
 import typer
 
-from billing.errors import BillhookError
+from billing.errors import BadInput, BillhookError
 from starter.cli import (
     audit,
     cases,
@@ -76,7 +76,8 @@ def _run() -> int:
             say(line)
         return int(stop.code)
     except BillhookError as error:
-        named = {"field:": error.field, "cause:": error.detail, "next: ": error.next_step}
+        cause = error.cause if isinstance(error, BadInput) else error.detail
+        named = {"field:": error.field, "cause:": cause, "next: ": error.next_step}
         for label, text in named.items():
             if text:
                 say(f"{label} {text}")

@@ -1,7 +1,9 @@
 """`billhook audit`: do our records, the histories, the journal, the mails and the API tell one story?"""
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
 
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import AsJson, data, data_json, printable, rows, say
@@ -14,7 +16,10 @@ _QUIET_S: Final = 3.0
 COLUMNS: Final = ("invariant", "says", "checked", "in_flight", "violations")
 
 
-def audit(as_json: AsJson = False) -> None:
+Whole = Annotated[bool, typer.Option("--whole", help="Exit 7 also where something could not be looked at.")]
+
+
+def audit(whole: Whole = False, as_json: AsJson = False) -> None:
     """Check the invariants I1 to I10 over everything that can be reached; exits 7 on any violation."""
     import asyncio  # noqa: PLC0415 - commands load what they need when they run
 
@@ -35,7 +40,10 @@ def audit(as_json: AsJson = False) -> None:
     _show(report, as_json=as_json)
     if not report.is_clean:
         raise Stop(Exit.NOT_IN_ORDER, f"{len(report.violations)} violations")
-    say("0 violations")
+    missing = ", ".join(report.not_wholly)
+    if missing and whole:
+        raise Stop(Exit.NOT_IN_ORDER, f"0 violations, and not wholly checked: {missing}")
+    say(f"0 violations; not wholly checked: {missing}" if missing else "0 violations")
 
 
 async def _audited() -> "AuditReport":
@@ -61,7 +69,9 @@ def _progress() -> Any:
 
 def _show(report: "AuditReport", *, as_json: bool) -> None:
     if as_json:
-        data_json({"clean": report.is_clean, "checks": [_json(one) for one in report.checks]})
+        data_json(
+            {"clean": report.is_clean, "whole": not report.not_wholly, "checks": [_json(one) for one in report.checks]}
+        )
         return
     show(report)
 

@@ -230,6 +230,8 @@ async def test_starting_by_hand_joins_a_run_that_is_under_way_and_refuses_a_mont
     settings, client, now = idle.stack.settings, idle.stack.client, idle.group.ends_at(PERIOD)
     with pytest.raises(starter.MonthNotOver, match="not over in Europe/Berlin until 2026-10-31T23:00Z"):
         await starter.start(client, settings, idle.group, PERIOD, by="dana", now=now - timedelta(seconds=1))
+    with pytest.raises(starter.MonthNotBegun, match="2027-10 does not begin in Europe/Berlin before 2027-09-30T22:00Z"):
+        await starter.start(client, settings, idle.group, "2027-10", by="dana", now=now, early=True)
     first = await starter.start(client, settings, idle.group, PERIOD, by="dana", now=now)
     second = await starter.start(client, settings, idle.group, PERIOD, by="sam", now=now, early=True)
     assert (first.workflow_id, first.created) == (f"run:{idle.group.name}:{PERIOD}", True)

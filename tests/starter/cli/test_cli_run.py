@@ -63,9 +63,9 @@ async def test_a_run_is_started_followed_and_told_for_people_and_programs(stack:
 
 
 async def test_what_cannot_be_run_is_said_with_the_next_step(stack: Stack, env: Env) -> None:
-    early = await billhook(stack, "run", "start", "2999-01", **env)
+    early = await billhook(stack, "run", "start", "2999-01", "--early", **env)
     assert early.returncode == Exit.REFUSED
-    assert "2999-01 is not over in Europe/Berlin until 2999-01-31T23:00Z" in early.stderr
+    assert "2999-01 does not begin in Europe/Berlin before 2998-12-31T23:00Z" in early.stderr
     assert "--early" in early.stderr
     group = await billhook(stack, "run", "status", "2026-10", "--group", "asia", **env)
     assert (group.returncode, f"use one of {env['GROUP']}" in group.stderr) == (Exit.NOT_FOUND, True)
