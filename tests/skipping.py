@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
@@ -10,6 +10,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import (
     Interceptor,
+    PollerBehaviorSimpleMaximum,
     StartActivityInput,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
@@ -32,6 +33,11 @@ async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
             AddSearchAttributesRequest(namespace="default", search_attributes=wanted)
         )
         yield environment
+
+
+POLLERS: Final = PollerBehaviorSimpleMaximum(10)
+# The test server does not tell a worker how many polls to make; with autoscaling, workflow tasks lie there that nobody
+# fetches, and time stands still.
 
 
 class MailsGoOn(Interceptor):

@@ -25,7 +25,7 @@ from sqlalchemy import func, select
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner
 
 from audit.sources import Sources
 from records.sql import table
@@ -35,7 +35,7 @@ from tests.drills.audited import NO_LIST, findings
 from tests.drills.report import DrillReport
 from tests.drills.simulation_people import OPEN, People
 from tests.drills.simulation_plan import CUSTOMERS, STEP_DAYS, STEPS, Step, Trigger, drawn
-from tests.skipping import MailsGoOn, skipping_server
+from tests.skipping import POLLERS, MailsGoOn, skipping_server
 from tests.stack import Stack, assert_eventually, running_stack
 
 PACE: Final = timedelta(seconds=20)
@@ -51,9 +51,6 @@ STALLED_S: Final = 40.0
 PATIENCE_S: Final = 60.0
 ENDS: Final = frozenset({"billed", "rejected", "cancelled"})
 _V = table(EventRow)
-_POLLERS: Final = PollerBehaviorSimpleMaximum(10)
-# The test server does not tell a worker how many polls to make; with autoscaling, workflow tasks lie there
-# that nobody fetches, and time stands still.
 _POLICY: Final = '[approval]\nassignee = "dana@billhook.example"\nescalate_to = "robin@billhook.example"\n'
 
 
@@ -261,8 +258,8 @@ async def _world(seed: int) -> AsyncIterator[Year]:
                 folder,
                 worker_options={
                     "workflow_runner": UnsandboxedWorkflowRunner(),
-                    "workflow_task_poller_behavior": _POLLERS,
-                    "activity_task_poller_behavior": _POLLERS,
+                    "workflow_task_poller_behavior": POLLERS,
+                    "activity_task_poller_behavior": POLLERS,
                 },
                 interceptors=[MailsGoOn()],
                 policy_file=_policy(folder),
