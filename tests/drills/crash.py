@@ -53,6 +53,7 @@ LEFT_OUT: Final = {
     "cancelled_drafting": "what an API that answers errors was asked before the cancel is chance",
     "abandoned_after_approval": "its end contradicts the API, which is for the auditor to find",
     "cancel_refused": "a race of the recipient's approval against our cancel",
+    "approved_by_two_after_an_edit": "a mail of courtesy gives way to newer news, and which is newer is chance",
     "parked_and_retried_by_signal": _EARLY,
     "parked_and_abandoned_by_signal": _EARLY,
 }
