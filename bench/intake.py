@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -27,7 +26,7 @@ from rich.table import Table
 
 from bench.lifecycle import CUSTOMER, cpu_seconds
 from starter.embedded import credentials
-from starter.embedded.ports import Ports
+from starter.embedded.ports import Ports, free_ports
 from starter.embedded.stack import Stack
 from starter.embedded.up import running
 from tests.postgres import Server, binaries
@@ -115,8 +114,7 @@ class Door:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @asynccontextmanager

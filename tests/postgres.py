@@ -7,7 +7,6 @@ port of 127.0.0.1 and with durability off: it holds nothing that outlives the se
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +17,8 @@ from typing import Final
 import asyncpg
 import pytest
 import pytest_asyncio
+
+from starter.embedded.ports import free_ports
 
 _NOBODY: Final = "65534"
 _LOCAL: Final = "127.0.0.1"
@@ -36,19 +37,13 @@ def _as_server_user(home: Path) -> list[str]:
     return ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "env", f"HOME={home}"]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_LOCAL, 0))
-        return int(probe.getsockname()[1])
-
-
 class Server:
     """One server process group in a directory of its own."""
 
     def __init__(self, binaries: Path, home: Path) -> None:
         self._binaries, self._home = binaries, home
         self._data = home / "data"
-        self.port = _free_port()
+        self.port = free_ports(1)[0]
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*_as_server_user(self._home), str(self._binaries / program), *arguments]

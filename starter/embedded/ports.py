@@ -3,6 +3,8 @@
 import socket
 import time
 from dataclasses import dataclass, fields
+from itertools import islice
+from random import SystemRandom
 from typing import Final, Self
 
 from starter.embedded.errors import PortTaken
@@ -10,6 +12,9 @@ from starter.embedded.errors import PortTaken
 HOST: Final = "127.0.0.1"
 _RELEASE_S: Final = 1.5
 # Children of a stack that was just killed give their ports back within milliseconds; do not blame them.
+_UNASSIGNED: Final = range(20_000, 32_000)
+# Below the ports that a system hands out by itself (32768 and up): one of those may be another's before the part that
+# it is for has started, since Temporal opens a dozen of them.
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,7 @@ class Ports:
     def free(cls) -> Self:
         """Ports that nobody uses at this moment."""
         names = [field.name for field in fields(cls)]
-        sockets = [socket.socket() for _ in names]
-        try:
-            for one in sockets:
-                one.bind((HOST, 0))
-            return cls(**{name: one.getsockname()[1] for name, one in zip(names, sockets, strict=True)})
-        finally:
-            for one in sockets:
-                one.close()
+        return cls(**dict(zip(names, free_ports(len(names)), strict=True)))
 
     def check(self, needed: dict[str, str]) -> None:
         """`needed` maps a field to what it is for. Raises PortTaken naming port and flag."""
@@ -44,6 +42,12 @@ class Ports:
                 if time.monotonic() > until:
                     raise PortTaken(port, f"--{field}-port", name)
                 time.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports that nobody uses at this moment, drawn at random."""
+    drawn = SystemRandom().sample(_UNASSIGNED, len(_UNASSIGNED))
+    return list(islice(filter(_is_free, drawn), count))
 
 
 def _is_free(port: int) -> bool:
