@@ -18,6 +18,7 @@ class Amendments:
     def __init__(self, state: InvoiceState, steps: Steps, requests: Requests) -> None:
         self._state = state
         self._steps = steps
+        self._say = steps.say
         self._requests = requests
 
     async def sync(self, life: Lifecycle, *, stoppable: bool) -> None:
@@ -39,7 +40,7 @@ class Amendments:
         given = {name: step.GivenField(value=value.value, at=value.at) for name, value in changed.items()}
         names = ":".join(f"{name}={value.event_id}" for name, value in sorted(changed.items()))
         digest = hashlib.sha256(names.encode()).hexdigest()[:12]
-        self._steps.note("amended", "billhook", f"{', '.join(sorted(changed))} to the CRM and the customer record")
+        self._say.note("amended", "billhook", f"{', '.join(sorted(changed))} to the CRM and the customer record")
         return lambda: self._requests.sync(given, digest)
 
     def _mark(self, life: Lifecycle) -> None:
@@ -67,7 +68,7 @@ class Amendments:
             return
         earliest = {name: known[name].at if name in known else self._state.began_at for name in missed}
         given = {name: step.GivenField(value=value, at=earliest[name]) for name, value in missed.items()}
-        self._steps.note("amended", "billhook", f"{', '.join(sorted(given))} {READ_BACK}")
+        self._say.note("amended", "billhook", f"{', '.join(sorted(given))} {READ_BACK}")
         digest = f"v{self._state.issued_version}-locked"
         self._state.read_back = missed
         await self._steps.take(step.SYNC_FIELDS, lambda: self._requests.sync(given, digest), stoppable=False)

@@ -32,6 +32,8 @@ class Approval:
         self._state = state
         self._inbox = inbox
         self._steps = steps
+        self._say = steps.say
+        self._records = steps.records
         self._requests = Requests(intent, state)
         self._clock = ApprovalClock(state, steps, self._requests, self._is_answered, self._show)
         self._cases = CaseClock(state, steps, self._requests, self._is_answered)
@@ -53,10 +55,10 @@ class Approval:
         try:
             await self._clock.tell()
             while not self._state.is_cleared:
-                self._steps.check_stop()
+                self._inbox.check_stop()
                 self._check_overtaken()
                 await self._read_one()
-                await self._steps.tell()
+                await self._records.tell()
                 if not self._state.is_cleared:
                     await self._steps.rest.until(self._has_news)
         finally:
@@ -70,7 +72,7 @@ class Approval:
             state.approval = OpenApproval.of(state.revision, state.assessment)
 
     def _show(self) -> None:
-        self._steps.become(Status.AWAITING_APPROVAL, self._waiting_words())
+        self._say.become(Status.AWAITING_APPROVAL, self._waiting_words())
 
     def _waiting_words(self) -> str:
         state, put = self._state, self._state.approval
@@ -87,7 +89,7 @@ class Approval:
         return bool(inbox.decisions or inbox.delegations or inbox.cancels or events)
 
     def _has_news(self) -> bool:
-        return self._is_answered() or self._clock.rang or self._cases.rang or self._steps.has_news
+        return self._is_answered() or self._clock.rang or self._cases.rang or self._records.has_news
 
     async def _read_one(self) -> None:
         """Answers first: what somebody decided in the same moment needs no reminder."""
@@ -112,11 +114,11 @@ class Approval:
         try:
             meant = state.commercial.patched(wish.patch)
             given = state.approved_by if meant == state.commercial else ()
-            verdict = await self._steps.authorize(wish.action, wish.approver, meant, given)
+            verdict = await self._records.authorize(wish.action, wish.approver, meant, given)
             if wish.revision != state.revision:
                 raise StaleRevision(wish.revision, state.revision)
         except BillhookError as refusal:
-            self._steps.refuse(asked, refusal)
+            self._say.refuse(asked, refusal)
             return
         if wish.action is Action.REJECT:
             await self._reject(asked)
@@ -133,12 +135,12 @@ class Approval:
         lacks = len(state.approved_by) < needed
         words = [f"the edit made revision {state.revision}"] if edited else []
         words += ["a second person must approve"] if lacks else []
-        self._steps.decided(asked, wish.revision, wish.note, then="; ".join(words))
+        self._say.decided(asked, wish.revision, wish.note, then="; ".join(words))
         if not lacks:
             state.approved_revision, self._outcome = state.revision, f"approved by {wish.approver}"
         if edited or not lacks:
-            self._steps.become(Status.DRAFTING if edited else Status.ISSUING)
-        asked.answer = self._steps.answer("; ".join(words))
+            self._say.become(Status.DRAFTING if edited else Status.ISSUING)
+        asked.answer = self._say.answer("; ".join(words))
         if edited:
             raise Edited
         if lacks:
@@ -146,9 +148,9 @@ class Approval:
 
     async def _reject(self, asked: Asked[Decide]) -> None:
         wish = asked.wish
-        self._steps.decided(asked, wish.revision, wish.note)
+        self._say.decided(asked, wish.revision, wish.note)
         ends = not self._state.issued_version
-        asked.answer = self._steps.answer().model_copy(update={"status": Status.REJECTED.value} if ends else {})
+        asked.answer = self._say.answer().model_copy(update={"status": Status.REJECTED.value} if ends else {})
         self._outcome = f"rejected by {wish.approver}"
         if not ends:
             await self._decline_next_version(wish.note, wish.approver)
@@ -158,12 +160,12 @@ class Approval:
     async def _delegate(self, asked: Asked[Delegate]) -> None:
         wish, state = asked.wish, self._state
         request = self._requests.put_to(wish.to, workflow.now(), actor=wish.actor)
-        placed = await self._steps.ask(step.PUT_TO, request)
+        placed = await self._records.ask(step.PUT_TO, request)
         if placed.refusal:
-            self._steps.refuse(asked, Forbidden(placed.refusal))
+            self._say.refuse(asked, Forbidden(placed.refusal))
             return
-        self._steps.decided(asked, state.revision, wish.note, then=f"put to {placed.assignee}", to=placed.assignee)
-        asked.answer = self._steps.answer(f"put to {placed.assignee}")
+        self._say.decided(asked, state.revision, wish.note, then=f"put to {placed.assignee}", to=placed.assignee)
+        asked.answer = self._say.answer(f"put to {placed.assignee}")
         await self._clock.delegated(asked, placed)
 
     async def _expire(self) -> None:
@@ -186,7 +188,7 @@ class Approval:
         self._inbox.decisions.clear()
         self._inbox.delegations.clear()
         for asked in waiting:
-            self._steps.refuse(asked, self._too_late(asked))
+            self._say.refuse(asked, self._too_late(asked))
 
     def _too_late(self, asked: Asked[Decide] | Asked[Delegate]) -> BillhookError:
         state, wish = self._state, asked.wish

@@ -34,6 +34,8 @@ class ApprovalClock:
     ) -> None:
         self._state = state
         self._steps = steps
+        self._say = steps.say
+        self._records = steps.records
         self._requests = requests
         self._is_answered = is_answered
         self._show = show
@@ -82,7 +84,7 @@ class ApprovalClock:
         if put.assignee:
             placed = await self._place(put.assignee, self._escalate_to)
             if placed.reason:
-                self._steps.note("assigned", "policy", placed.reason)
+                self._say.note("assigned", "policy", placed.reason)
         await self.tell()
 
     @property
@@ -98,13 +100,13 @@ class ApprovalClock:
         return sorted((at, name) for at, name in named if at is not None and name not in put.rung)
 
     async def _remind(self, put: OpenApproval) -> None:
-        self._steps.note(_REMINDER, "billhook", "reminder: still waits for a decision")
+        self._say.note(_REMINDER, "billhook", "reminder: still waits for a decision")
         await self._mail(f"{_REMINDER}:{put.revision}:{put.assignee}", put.assignee_mail)
 
     async def _escalate(self, put: OpenApproval) -> None:
         """Who does not answer is replaced."""
         words = await self._replace(put)
-        self._steps.note(_ESCALATION, "billhook", f"escalation: still waits for a decision{words}")
+        self._say.note(_ESCALATION, "billhook", f"escalation: still waits for a decision{words}")
         await self._mail(f"{_ESCALATION}:{put.revision}:{put.assignee}", put.assignee_mail)
 
     async def _expire(self, put: OpenApproval) -> bool:
@@ -114,8 +116,8 @@ class ApprovalClock:
             put.rung.append(_ESCALATION)
             self.set()
             words += await self._replace(put)
-        self._steps.note(_EXPIRY, "policy", words)
-        self._steps.keep("expired", "policy", expiry=put.expiry.value, note=words)
+        self._say.note(_EXPIRY, "policy", words)
+        self._say.keep("expired", "policy", expiry=put.expiry.value, note=words)
         if not kept:
             return True
         await self._mail(f"{_EXPIRY}:{put.revision}", put.assignee_mail)
@@ -125,13 +127,13 @@ class ApprovalClock:
         """By whom it is escalated to. Whoever has it keeps it where that one may not. In words, what became of it."""
         before = put.assignee
         placed = await self._place(self._escalate_to, before, _ESCALATION)
-        self._steps.keep("escalated", "policy", before=before, to=put.assignee)
+        self._say.keep("escalated", "policy", before=before, to=put.assignee)
         words = placed.reason or (f"put to {put.assignee}" if put.assignee not in {before, ""} else "")
         return f"; {words}" if words else ""
 
     async def _place(self, to: str, or_to: str, *kept: str) -> step.Placed:
         """With the first of these who may approve, or with anyone. It stays as it stands with whom it is already."""
-        placed = await self._steps.ask(step.PUT_TO, self._requests.put_to(to, workflow.now(), or_to=or_to))
+        placed = await self._records.ask(step.PUT_TO, self._requests.put_to(to, workflow.now(), or_to=or_to))
         if placed.assignee != self._put.assignee:
             self._hand_on(placed, *kept)
         return placed

@@ -29,6 +29,7 @@ class CaseClock:
     def __init__(self, state: InvoiceState, steps: Steps, requests: Requests, is_answered: Callable[[], bool]) -> None:
         self._state = state
         self._steps = steps
+        self._say = steps.say
         self._requests = requests
         self._is_answered = is_answered
         self._alarm = Alarm(None, "")
@@ -86,13 +87,13 @@ class CaseClock:
 
     def _breached(self, case: CaseRecord) -> None:
         self._state.cases[case.id] = case.model_copy(update={"breached_at": case.deadline})
-        self._steps.note("breach", "billhook", f"case {case.id} passed its deadline; {case.owner} has not answered it")
+        self._say.note("breach", "billhook", f"case {case.id} passed its deadline; {case.owner} has not answered it")
 
     async def _tell(self, name: str, case: CaseRecord) -> None:
         if name == _REMINDER:
-            self._steps.note("reminder", "billhook", f"case {case.id}: half of the time to answer it is over")
+            self._say.note("reminder", "billhook", f"case {case.id}: half of the time to answer it is over")
         elif name == _WARNING:
-            self._steps.note("warning", "billhook", f"case {case.id} must be answered soon")
+            self._say.note("warning", "billhook", f"case {case.id} must be answered soon")
         to = self._whom(name, case)
         if to and not self._is_answered():
             await self._steps.offer(step.SEND_MAIL, lambda: self._requests.case_mail(name, to, case), self._is_answered)

@@ -9,16 +9,12 @@ from temporalio.exceptions import ApplicationError
 from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Retry
 from billing.errors import BillhookError
 from billing.events import InvoiceEvent
+from workflows.failures import as_failure
+from workflows.interruptions import Stopped
 
 T = TypeVar("T")
 BY_SIGNAL: Final = "temporal"
 BY_UPDATE: Final = "api"
-
-
-def as_failure(error: BillhookError) -> ApplicationError:
-    """A refusal as Temporal carries it: the slug is its type, field and next step are its details."""
-    details = {"field": error.field, "next_step": error.next_step}
-    return ApplicationError(error.detail, details, type=error.slug, non_retryable=True)
 
 
 @dataclass
@@ -73,3 +69,9 @@ class Inbox:
             *self.decisions, *self.delegations, *self.case_decisions, *self.retries, *self.cancels,
         ]  # fmt: skip
         return [asked for asked in everybody if asked.answer is None and asked.refusal is None]
+
+    def check_stop(self) -> None:
+        """Raises Stopped if a person asked to cancel; called wherever the invoice rests."""
+        if self.cancels:
+            wish = self.cancels[0].wish
+            raise Stopped(wish.actor, wish.reason)

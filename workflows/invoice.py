@@ -12,14 +12,12 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities import signatures as step
     from billing import told
-    from billing.decisions import Action
-    from billing.errors import NotPossible
     from billing.events import InvoiceEvent
-    from billing.late import late_words
     from billing.record import InvoiceRecord, Status
     from workflows.amendments import Amendments
     from workflows.approval import Approval
-    from workflows.cases import close_cases, open_cases, withdraw_cases
+    from workflows.cases import close_cases
+    from workflows.ending import Ending
     from workflows.inbox import Inbox
     from workflows.interruptions import Edited, Stopped
     from workflows.people import People
@@ -42,7 +40,9 @@ class InvoiceWorkflow(People):
         rest = Rest(self._intent, self._state, self._inbox)
         self._steps = Steps(self._state, self._inbox, rest, start.intent.source.triggered_by)
         self._requests = Requests(self._intent, self._state)
+        self._say, self._records = self._steps.say, self._steps.records
         self._amendments = Amendments(self._state, self._steps, self._requests)
+        self._ending = Ending(self._state, self._inbox, self._steps, self._requests, self._amendments)
 
     @workflow.run
     async def run(self, start: InvoiceStart) -> InvoiceRecord:
@@ -57,35 +57,35 @@ class InvoiceWorkflow(People):
             except Edited:
                 continue
             except Stopped as stop:
-                if await self._withdrawn(stop):
-                    return await self._close()
+                if await self._ending.withdrawn(stop):
+                    return await self._ending.close()
         await self._bill(self._state.approved_at)
-        return await self._close()
+        return await self._ending.close()
 
     async def _draft(self) -> None:
         state = self._state
         if state.external_id is None:
             draft = await self._steps.take(step.CREATE_DRAFT, self._requests.create)
             state.external_id, state.due_date, state.carries = draft.external_id, draft.due_date, draft.carries
-            self._steps.note("drafted", "billhook", f"draft {draft.external_id} over {state.commercial.total}")
+            self._say.note("drafted", "billhook", f"draft {draft.external_id} over {state.commercial.total}")
         if state.wants_patch:
             draft = await self._steps.take(step.PATCH_DRAFT, self._requests.patch)
             state.patched_revision, state.due_date, state.carries = state.revision, draft.due_date, draft.carries
             state.patches += 1
             carried = f", carrying {', '.join(state.carries)}" if state.carries else ""
-            self._steps.note("patched", "billhook", f"draft patched to {state.commercial.total}{carried}")
+            self._say.note("patched", "billhook", f"draft patched to {state.commercial.total}{carried}")
 
     async def _assess(self) -> None:
         state = self._state
         if state.is_issued or state.revision in {state.assessed_revision, state.approved_revision}:
             return
-        state.assessment = await self._steps.ask(step.ASSESS, self._requests.assess(workflow.now()))
+        state.assessment = await self._records.ask(step.ASSESS, self._requests.assess(workflow.now()))
         state.assessed_revision = state.revision
         reasons = " ".join(reason.text for reason in state.assessment.reasons)
         words = "issue at once" if state.assessment.automatic else f"a person must decide. {reasons}"
-        self._steps.note("assessed", "policy", words)
+        self._say.note("assessed", "policy", words)
         if state.assessment.assignee_reason:
-            self._steps.note("assigned", "policy", state.assessment.assignee_reason)
+            self._say.note("assigned", "policy", state.assessment.assignee_reason)
 
     async def _decide(self) -> None:
         if not self._state.is_cleared and not self._state.is_issued:
@@ -95,7 +95,7 @@ class InvoiceWorkflow(People):
         state = self._state
         if state.is_issued:
             return
-        self._steps.become(Status.ISSUING)
+        self._say.become(Status.ISSUING)
         if state.version == 1:
             issued = await self._steps.take(step.ISSUE, self._requests.issue)
         else:
@@ -103,8 +103,8 @@ class InvoiceWorkflow(People):
             close_cases(state, issued.version, workflow.now())
         state.was_issued(issued.version, workflow.now())
         state.link, state.due_date = issued.link, issued.due_date
-        self._steps.note("issued", "billhook", told.issued(issued.version, state.commercial.total))
-        self._steps.become(Status.SENT, "Waits for the recipient to look at it.")
+        self._say.note("issued", "billhook", told.issued(issued.version, state.commercial.total))
+        self._say.become(Status.SENT, "Waits for the recipient to look at it.")
 
     async def _deliver(self) -> None:
         state = self._state
@@ -126,68 +126,14 @@ class InvoiceWorkflow(People):
             await self._amendments.read_back(locked)
             if self._intent.deal_id:
                 await self._steps.take(step.MARK_BILLED, self._requests.mark_billed, stoppable=False)
-                self._steps.note("crm", "billhook", f"deal {self._intent.deal_id} marked billed")
+                self._say.note("crm", "billhook", f"deal {self._intent.deal_id} marked billed")
             await self._steps.take(step.POST_INVOICE, lambda: self._requests.post(approved_at), stoppable=False)
         except Stopped as stop:
-            self._steps.note("abandoned", stop.actor, f"closed without billing: {stop.reason}")
-            self._steps.become(stop.status)
+            self._say.note("abandoned", stop.actor, f"closed without billing: {stop.reason}")
+            self._say.become(stop.status)
             return
-        self._steps.note("accounting", "billhook", f"{state.commercial.total} posted, receivable against revenue")
-        self._steps.become(Status.BILLED)
-
-    async def _withdrawn(self, stop: Stopped) -> bool:
-        """Ends the invoice at the API too, unless it ended there first. False: an approval came before, and stands."""
-        if self._state.approved_at:
-            self._steps.note("abandoned", stop.actor, f"closed without billing: {stop.reason}")
-        done = step.Withdrawn(text="") if stop.at_api else await self._take_back(stop)
-        if done.refused:
-            self._steps.note("refused", "billhook", f"cannot cancel: {done.text}")
-            for asked in self._inbox.cancels:
-                self._steps.refuse(asked, NotPossible("cancel", done.text))
-            self._inbox.cancels.clear()
-            return False
-        for asked in self._inbox.cancels:
-            if asked.action is Action.CANCEL:
-                self._steps.decided(asked, self._state.revision, asked.wish.reason)
-        # A void that we only hear of happened when the API says, however late its event reached us.
-        ended_at = self._state.life().voided_at if stop.at_api else None
-        withdraw_cases(self._state, ended_at or workflow.now(), stop.actor)
-        self._steps.become(stop.status)
-        return True
-
-    async def _take_back(self, stop: Stopped) -> step.Withdrawn:
-        done = await self._steps.take(step.WITHDRAW, lambda: self._requests.withdraw(stop.reason), stoppable=False)
-        self._steps.note("withdrawn", stop.actor, f"{done.text}: {stop.reason}")
-        return done
-
-    async def _close(self) -> InvoiceRecord:
-        """Answers whoever still waits, reads what came in late, records the end."""
-        for asked in self._inbox.cancels:
-            asked.answer = self._steps.answer()
-        await self._read_late()
-        while self._is_unfinished():
-            for asked in self._inbox.waiting():
-                self._steps.refuse(asked, NotPossible(asked.action.value, self._state.status.value))
-            await self._steps.tell()
-            await self._read_late()
-            await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._state.record()
-
-    def _is_unfinished(self) -> bool:
-        inbox = self._inbox
-        return bool(self._steps.has_news or inbox.events or inbox.waiting() or not workflow.all_handlers_finished())
-
-    async def _read_late(self) -> None:
-        """What comes after the end changes no status; what a recipient gave before it still reaches the CRM."""
-        for event in self._state.hear(self._inbox.events):
-            self._steps.note("late", "billhook", late_words(event, self._state.status))
-        self._inbox.events.clear()
-        life = self._state.life()
-        self._state.note_fates(life, workflow.now())
-        open_cases(life, self._state)
-        withdraw_cases(self._state, life.ended_at or workflow.now(), life.ended_by or "billhook")
-        if self._state.issued_version:
-            await self._amendments.settle(life)
+        self._say.note("accounting", "billhook", f"{state.commercial.total} posted, receivable against revenue")
+        self._say.become(Status.BILLED)
 
     # Events, as the card names them: they read well in the Temporal UI and can be sent from it.
 

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from activities import signatures as step
     from billing.record import EventFate, Fate
     from workflows import options
-    from workflows.steps import words_of
+    from workflows.failures import words_of
 
 
 class LateStart(BaseModel):

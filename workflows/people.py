@@ -17,9 +17,11 @@ from temporalio.common import RawValue
 from billing.decisions import EXAMPLES, Action, Answer, Cancel, Decide, DecideChange, Delegate, Retry
 from billing.errors import BillhookError
 from workflows import wishes
-from workflows.inbox import BY_SIGNAL, BY_UPDATE, Asked, Inbox, as_failure
+from workflows.failures import as_failure
+from workflows.inbox import BY_SIGNAL, BY_UPDATE, Asked, Inbox
+from workflows.own_records import OwnRecords
 from workflows.state import InvoiceState
-from workflows.steps import Steps
+from workflows.teller import Teller
 from workflows.wishes import Wish
 
 _P = TypeVar("_P", bound="People")
@@ -40,11 +42,12 @@ def _whatever_comes(handle: _Signal[_P]) -> _Signal[_P]:
 
 
 class People:
-    """The handlers; the workflow that they are part of has the state, the inbox and the steps."""
+    """The handlers; the workflow that they are part of has the state and the inbox, tells and asks."""
 
     _state: InvoiceState
     _inbox: Inbox
-    _steps: Steps
+    _say: Teller
+    _records: OwnRecords
 
     @workflow.signal(description=f"Approve the invoice: {EXAMPLES[Action.APPROVE]}")
     @_whatever_comes
@@ -149,7 +152,7 @@ class People:
             wish = wishes.read(action, sent, self._state)
         except BillhookError as refusal:
             unread = Asked(action, _NOBODY, None, BY_SIGNAL, sent={"sent": wishes.said(sent)})
-            self._steps.refuse(unread, refusal)
+            self._say.refuse(unread, refusal)
             return
         await self._admit(Asked(action, wishes.actor_of(wish), wish, BY_SIGNAL))
 
@@ -158,9 +161,9 @@ class People:
         try:
             wishes.check(asked.wish, self._state)
             if not isinstance(asked.wish, _AUTHORIZED_LATER):
-                asked.mail = (await self._steps.authorize(asked.action, asked.actor)).mail
+                asked.mail = (await self._records.authorize(asked.action, asked.actor)).mail
                 wishes.check(asked.wish, self._state)
         except BillhookError as refusal:
-            self._steps.refuse(asked, refusal)
+            self._say.refuse(asked, refusal)
         else:
             self._inbox.put(asked)

@@ -38,6 +38,8 @@ class RecipientWatch:
         self._state = state
         self._inbox = inbox
         self._steps = steps
+        self._say = steps.say
+        self._records = steps.records
         self._requests = Requests(intent, state)
         self._amendments = Amendments(state, steps, self._requests)
         self._follow_up = Alarm(None, "")
@@ -53,9 +55,9 @@ class RecipientWatch:
                     break
                 await self._answer_cases()
                 await self._ring()
-                await self._steps.tell()
+                await self._records.tell()
                 await self._steps.rest.until(self._has_news)
-                self._steps.check_stop()
+                self._inbox.check_stop()
         finally:
             self._stop_alarms()
         self._refuse_rest("approved by the recipient")
@@ -64,7 +66,7 @@ class RecipientWatch:
         return bool(self._inbox.events or self._inbox.case_decisions or self._inbox.cancels)
 
     def _has_news(self) -> bool:
-        return self._is_answered() or self._follow_up.rang or self._cases.rang or self._steps.has_news
+        return self._is_answered() or self._follow_up.rang or self._cases.rang or self._records.has_news
 
     async def _read_events(self) -> None:
         life = read_events(self._state, self._inbox)
@@ -81,7 +83,7 @@ class RecipientWatch:
             withdraw_cases(self._state, life.approved_at, life.ended_by)
         if status is not Status.SENT:
             self._follow_up.stop()
-        self._steps.become(status, self._waiting_words(status))
+        self._say.become(status, self._waiting_words(status))
 
     def _waiting_words(self, status: Status) -> str:
         words = _WAITING[status]
@@ -95,7 +97,7 @@ class RecipientWatch:
             # Taken off the list only when answered: whoever still stands there is answered at the end.
             asked = self._inbox.case_decisions[0]
             if asked.wish.case_id not in {case.id for case in self._state.open_cases}:
-                self._steps.refuse(asked, NotPossible(asked.action.value, "past this change request"))
+                self._say.refuse(asked, NotPossible(asked.action.value, "past this change request"))
             elif asked.action is Action.ACCEPT_CHANGE:
                 self._accept(asked)
             elif asked.action is Action.DECLINE_CHANGE:
@@ -111,13 +113,13 @@ class RecipientWatch:
         """Whoever was a moment later than the one whose answer changed it all."""
         waiting, self._inbox.case_decisions = self._inbox.case_decisions, []
         for asked in waiting:
-            self._steps.refuse(asked, NotPossible(asked.action.value, state))
+            self._say.refuse(asked, NotPossible(asked.action.value, state))
 
     def _take(self, asked: Asked[DecideChange]) -> None:
         take(self._state, asked, workflow.now())
         self._keep(asked)
         self._become(self._state.life())
-        asked.answer = self._steps.answer(f"case {asked.wish.case_id} is {asked.actor}'s")
+        asked.answer = self._say.answer(f"case {asked.wish.case_id} is {asked.actor}'s")
 
     def _accept(self, asked: Asked[DecideChange]) -> None:
         """Makes the next version's content; it is assessed, decided and issued like the first."""
@@ -126,13 +128,13 @@ class RecipientWatch:
             patch = accepted(state.commercial, state.cases[wish.case_id].proposed, wish.patch, wish.parts)
             state.begin_next_version(patch, wish.case_id, workflow.now(), asked.actor)
         except BadInput as refusal:
-            self._steps.refuse(asked, refusal)
+            self._say.refuse(asked, refusal)
             return
         respond(state, wish.case_id, workflow.now())
         made = f"V{state.version} over {state.commercial.total}"
         self._keep(asked, seen, then=f"makes {made}", accepted=patch.model_dump(mode="json", exclude_defaults=True))
-        self._steps.become(Status.DRAFTING, f"{made} is being assessed.")
-        asked.answer = self._steps.answer(f"makes {made}")
+        self._say.become(Status.DRAFTING, f"{made} is being assessed.")
+        asked.answer = self._say.answer(f"makes {made}")
 
     async def _decline(self, asked: Asked[DecideChange]) -> None:
         wish = asked.wish
@@ -141,11 +143,11 @@ class RecipientWatch:
         resolve(self._state, wish.case_id, "declined", workflow.now(), asked.actor, wish.note)
         self._keep(asked)
         self._become(self._state.life())
-        asked.answer = self._steps.answer()
+        asked.answer = self._say.answer()
 
     def _keep(self, asked: Asked[DecideChange], seen: str = "", then: str = "", **more: Any) -> None:
         seen = seen or self._state.revision
-        self._steps.decided(asked, seen, asked.wish.note, then=then, case_id=asked.wish.case_id, **more)
+        self._say.decided(asked, seen, asked.wish.note, then=then, case_id=asked.wish.case_id, **more)
 
     def _set_alarms(self) -> None:
         if self._state.followed_up_version < self._state.issued_version and self._state.life().status is Status.SENT:

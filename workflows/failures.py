@@ -1,0 +1,17 @@
+"""Failures as Temporal carries them: a refusal of ours on its way out, what an activity could not do on its way in."""
+
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from billing.errors import BillhookError
+
+
+def as_failure(error: BillhookError) -> ApplicationError:
+    """A refusal as Temporal carries it: the slug is its type, field and next step are its details."""
+    details = {"field": error.field, "next_step": error.next_step}
+    return ApplicationError(error.detail, details, type=error.slug, non_retryable=True)
+
+
+def words_of(error: ActivityError) -> str:
+    """The cause as the connector said it, without Temporal's wrapping."""
+    cause = error.cause
+    return cause.message if isinstance(cause, ApplicationError) else str(cause or error)
