@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from billing.deadlines import Calendar, add_business_time
+from billing.models import Exact
 
 
 class Segment(StrEnum):
@@ -14,11 +15,7 @@ class Segment(StrEnum):
     ENTERPRISE = "enterprise"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class History(_Frozen):
+class History(Exact):
     """What we know of a customer: invoices issued so far, and when he asked for changes (aware times).
 
     `usage_minor` are the totals of this subscription's last usage invoices, the newest first, in minor units of the
@@ -31,14 +28,14 @@ class History(_Frozen):
     usage_minor: tuple[int, ...] = ()
 
 
-class Reason(_Frozen):
+class Reason(Exact):
     """Why a person must look: the rule's name, and what it found in words."""
 
     rule: str
     text: str
 
 
-class CaseTimes(_Frozen):
+class CaseTimes(Exact):
     """When an open change request is due, when its owner is reminded (half of the time) and warned; aware UTC."""
 
     remind_at: datetime

@@ -11,9 +11,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
 from billing.intent import Commercial, Line
+from billing.models import Frozen
 from billing.money import Money, line_minor, plain_text
 from billing.proposals import Part, Proposal, Refused
 from billing.untrusted import ShownLine
@@ -28,11 +27,7 @@ class Difference(StrEnum):
     REMOVED = "removed"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class LineSide(_Frozen):
+class LineSide(Frozen):
     """One line as it is billed: quantity, unit price and the amount rounded once."""
 
     description: ShownLine
@@ -41,7 +36,7 @@ class LineSide(_Frozen):
     amount: str
 
 
-class DiscountSide(_Frozen):
+class DiscountSide(Frozen):
     """`off` is what it takes off the subtotal."""
 
     type: str
@@ -49,27 +44,27 @@ class DiscountSide(_Frozen):
     off: str
 
 
-class LineRow(_Frozen):
+class LineRow(Frozen):
     difference: Difference
     present: LineSide | None
     proposed: LineSide | None
     effect: str
 
 
-class DiscountRow(_Frozen):
+class DiscountRow(Frozen):
     difference: Difference
     present: DiscountSide | None
     proposed: DiscountSide | None
     effect: str
 
 
-class TermsRow(_Frozen):
+class TermsRow(Frozen):
     difference: Difference
     present: str
     proposed: str
 
 
-class DateRow(_Frozen):
+class DateRow(Frozen):
     """A due date that is empty follows from the terms."""
 
     difference: Difference
@@ -77,7 +72,7 @@ class DateRow(_Frozen):
     proposed: date | None
 
 
-class SumRow(_Frozen):
+class SumRow(Frozen):
     """`effect_minor` is the effect in minor units of the currency."""
 
     present: str
@@ -86,7 +81,7 @@ class SumRow(_Frozen):
     effect_minor: int
 
 
-class Comparison(_Frozen):
+class Comparison(Frozen):
     """`parts` are those of the proposal that can be accepted, and `refused` those that cannot, with the cause."""
 
     currency: str

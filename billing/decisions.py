@@ -4,9 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from billing.intent import Patch
+from billing.models import Frozen
 from billing.untrusted import storable
 
 Name = Annotated[str, Field(max_length=200), AfterValidator(storable)]
@@ -41,11 +42,7 @@ EXAMPLES: Final = {
 """What each signal takes; shown in the Temporal UI."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Approve(_Frozen):
+class Approve(Frozen):
     """Signal `approve`. No revision means the present one, for people in the Temporal UI."""
 
     approver: Name
@@ -54,7 +51,7 @@ class Approve(_Frozen):
     patch: Patch | None = None
 
 
-class Reject(_Frozen):
+class Reject(Frozen):
     """Signal `reject`; a reason is required."""
 
     approver: Name
@@ -62,7 +59,7 @@ class Reject(_Frozen):
     revision: Name | None = None
 
 
-class Decide(_Frozen):
+class Decide(Frozen):
     """Update `decide`: approve or reject, bound to the revision that was seen."""
 
     action: Action
@@ -72,7 +69,7 @@ class Decide(_Frozen):
     patch: Patch | None = None
 
 
-class Delegate(_Frozen):
+class Delegate(Frozen):
     """Update and signal `delegate`: another approver is to decide, in the place of whoever it was put to."""
 
     actor: Name
@@ -80,7 +77,7 @@ class Delegate(_Frozen):
     note: Words = ""
 
 
-class DecideChange(_Frozen):
+class DecideChange(Frozen):
     """Update `decide_change_request`: take the case, accept it or decline it with an answer.
 
     To accept with a `patch` is to make the next version of it; without one it is made of what the recipient proposed,
@@ -95,7 +92,7 @@ class DecideChange(_Frozen):
     parts: tuple[Name, ...] | None = None
 
 
-class AnswerCase(_Frozen):
+class AnswerCase(Frozen):
     """Signals `take_change_request`, `accept_change_request` and `decline_change_request`."""
 
     actor: Name
@@ -105,14 +102,14 @@ class AnswerCase(_Frozen):
     parts: tuple[Name, ...] | None = None
 
 
-class Cancel(_Frozen):
+class Cancel(Frozen):
     """Update and signal `cancel`: a draft is discarded, an issued invoice voided."""
 
     actor: Name
     reason: Words
 
 
-class Repair(_Frozen):
+class Repair(Frozen):
     """Signals `retry`, with an edit if need be, and `abandon`."""
 
     actor: Name
@@ -120,7 +117,7 @@ class Repair(_Frozen):
     patch: Patch | None = None
 
 
-class Retry(_Frozen):
+class Retry(Frozen):
     """Update `retry`: resume a parked invoice, with an edit, or give it up with `abandon`."""
 
     actor: Name
@@ -129,7 +126,7 @@ class Retry(_Frozen):
     abandon: bool = False
 
 
-class Answer(_Frozen):
+class Answer(Frozen):
     """What every update answers: the state that the decision led to."""
 
     status: str
@@ -137,7 +134,7 @@ class Answer(_Frozen):
     note: str = ""
 
 
-class Decision(_Frozen):
+class Decision(Frozen):
     """A human's recorded answer; `revision` is what he saw, `result_revision` what his edit made of it.
 
     `position` counts from 1 within the invoice: two plays of one workflow task differ in `at`, and tell of one answer.

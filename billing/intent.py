@@ -7,9 +7,10 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from billing.errors import BadInput
+from billing.models import Exact
 from billing.money import MAX_MINOR, Money, PlainDecimal, line_minor, percent_minor
 
 DEFAULT_TERMS: Final = "net_30"
@@ -43,11 +44,7 @@ class DiscountType(StrEnum):
     FLAT = "flat"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Line(_Frozen):
+class Line(Exact):
     """One line: `quantity` times `unit_price` (major units of the intent's currency); both may be finer than a cent."""
 
     description: str
@@ -55,7 +52,7 @@ class Line(_Frozen):
     unit_price: Annotated[PlainDecimal, Field(ge=0)]
 
 
-class Discount(_Frozen):
+class Discount(Exact):
     """On the subtotal: a percentage (0 < value <= 100) or an amount in major units."""
 
     type: DiscountType
@@ -68,7 +65,7 @@ class Discount(_Frozen):
         return self
 
 
-class Source(_Frozen):
+class Source(Exact):
     """Where the trigger came from. `scope` names the project, deal or subscription that `carry_po = "source"` means."""
 
     event_id: str
@@ -77,7 +74,7 @@ class Source(_Frozen):
     triggered_by: str = ""
 
 
-class Commercial(_Frozen):
+class Commercial(Exact):
     """The commercial content of one version: what a decision is about."""
 
     currency: str
@@ -138,7 +135,7 @@ class Commercial(_Frozen):
         return self.model_copy(update=changes).check()
 
 
-class Patch(_Frozen):
+class Patch(Exact):
     """An edit of the commercial content; a field left out stays as it is, so `remove_discount` takes one away."""
 
     lines: tuple[Line, ...] | None = None
@@ -148,7 +145,7 @@ class Patch(_Frozen):
     remove_discount: bool = False
 
 
-class Intent(_Frozen):
+class Intent(Exact):
     """One billing event, ready to be drafted. `key` is the idempotency key of everything that follows."""
 
     key: str

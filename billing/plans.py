@@ -12,12 +12,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from billing.errors import BadInput
 from billing.groups import first_day, last_day
 from billing.intent import DEFAULT_TERMS, PaymentTerms
 from billing.metering import stored, units
+from billing.models import Exact
 from billing.money import Currency, Money, parse_decimal
 from billing.motions import PRICE_DECIMALS, Day, Id
 
@@ -42,11 +43,7 @@ class Overage(StrEnum):
     INVOICE = "invoice"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tier(_Frozen):
+class Tier(Exact):
     """Prices in major units as decimal strings; `up_to` in units, left out for the last."""
 
     up_to: str | None = None
@@ -62,7 +59,7 @@ class Tier(_Frozen):
         return Decimal(self.flat_fee or 0)
 
 
-class Charge(_Frozen):
+class Charge(Exact):
     """What one meter costs. `description` is how its lines begin; without one they begin with the meter's name.
 
     With `overage: "invoice"` the units over `included` get an invoice of their own, once a month, as soon as there are
@@ -139,7 +136,7 @@ class Charge(_Frozen):
             begins = 0 if tier.up_to is None else ends
 
 
-class _Fields(_Frozen):
+class _Fields(Exact):
     """Which of a charge's fields a model needs, and which it takes besides."""
 
     needs: frozenset[str]
@@ -156,7 +153,7 @@ _ADDS_UP: Final = (Model.PER_UNIT, Model.GRADUATED)
 # Models in which units cost the same whenever they are billed.
 
 
-class SubscriptionBody(_Frozen):
+class SubscriptionBody(Exact):
     """`PUT /subscriptions/{id}`: billed here from `started_on` to `ended_on`, both inclusive, as days of its group."""
 
     customer_id: Id

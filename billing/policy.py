@@ -7,21 +7,13 @@ who may decide. Every amount is a decimal string in major units, by currency, wi
 from decimal import Decimal
 from typing import Annotated, Final, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StrictBool, StrictInt, ValidationError, field_validator, model_validator
 
 from billing.assessment import Expiry, Segment
 from billing.deadlines import Calendar
 from billing.errors import BadInput
 from billing.intent import Motion, canonical_hash
+from billing.models import Exact
 from billing.money import Money, parse_decimal
 from billing.toml_file import complaint, load_toml
 
@@ -35,22 +27,18 @@ Limits = dict[str, str]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FirstEnterpriseInvoice(_Frozen):
+class FirstEnterpriseInvoice(Exact):
     ask: StrictBool = True
 
 
-class ChangeHistory(_Frozen):
+class ChangeHistory(Exact):
     """Ask if the customer asked for changes `count` times or more within the last `days`; a count of 0 never asks."""
 
     count: Annotated[StrictInt, Field(ge=0, le=1000)] = 1
     days: Annotated[StrictInt, Field(ge=1, le=3650)] = 365
 
 
-class UsageVariance(_Frozen):
+class UsageVariance(Exact):
     """Ask if a usage total is over `factor` times the mean of the subscription's last `invoices`, or below its inverse.
 
     Silent until `at_least` of them were issued; a factor of 0 turns the rule off.
@@ -70,13 +58,13 @@ class UsageVariance(_Frozen):
         return self
 
 
-class Motions(_Frozen):
+class Motions(Exact):
     """Motions that always want a person."""
 
     always: tuple[Motion, ...] = ()
 
 
-class Assign(_Frozen):
+class Assign(Exact):
     """Whom an approval is put to: every condition that is named must hold.
 
     `over` is a table as in thresholds, or one amount that holds in every currency.
@@ -100,7 +88,7 @@ class Assign(_Frozen):
         return self.over is None or (limit is not None and total.major > limit)
 
 
-class Approval(_Frozen):
+class Approval(Exact):
     """Whom an open approval is put to where no rule says so, and business hours until each step; 0 leaves a step out.
 
     At its expiry the draft is discarded, or kept waiting.
@@ -114,13 +102,13 @@ class Approval(_Frozen):
     on_expiry: Expiry = Expiry.DISCARD
 
 
-class FollowUp(_Frozen):
+class FollowUp(Exact):
     """Calendar days from sending to the one "did you get it" mail; 0 sends none."""
 
     after_days: Days = 3
 
 
-class Cases(_Frozen):
+class Cases(Exact):
     """Change requests: the owner, and business hours until the deadline and from the warning (0: none) to it.
 
     The reminder comes at half of the time. A breach is told to `escalate_to`.
@@ -138,7 +126,7 @@ class Cases(_Frozen):
         return self
 
 
-class Approver(_Frozen):
+class Approver(Exact):
     """One who may approve. No `limits`: any amount. With limits, a currency that has none is not his to approve.
 
     `email` gets his reminders and lets him sign in at the desk; without `business_hours` he keeps everybody's.
@@ -150,15 +138,15 @@ class Approver(_Frozen):
     business_hours: Calendar | None = None
 
 
-class Policy(_Frozen):
+class Policy(Exact):
     """policy.toml, read. `Policy()` is what holds without a file.
 
     `thresholds` is what goes out without a person, `second_limits` what one person may let go out; no second limit:
     one is always enough. `approvers` narrows who of the live tokens with scope `approve` may decide; none named: all.
     """
 
-    thresholds: Limits = {}
-    second_limits: Limits = {}
+    thresholds: Limits = Field(default_factory=dict)
+    second_limits: Limits = Field(default_factory=dict)
     first_enterprise_invoice: FirstEnterpriseInvoice = FirstEnterpriseInvoice()
     change_history: ChangeHistory = ChangeHistory()
     usage_variance: UsageVariance = UsageVariance()

@@ -9,10 +9,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from billing.decisions import Decision
 from billing.intent import Commercial
+from billing.models import Frozen
 from billing.trail import TrailEntry
 
 
@@ -46,11 +47,7 @@ class Fate(StrEnum):
     QUARANTINED = "quarantined"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Entry(_Frozen):
+class Entry(Frozen):
     """One line of the timeline; `number` counts from 1 within the invoice."""
 
     number: int
@@ -60,13 +57,13 @@ class Entry(_Frozen):
     text: str
 
 
-class EventFate(_Frozen):
+class EventFate(Frozen):
     event_id: str
     fate: Fate
     reason: str = ""
 
 
-class Call(_Frozen):
+class Call(Frozen):
     """One call to an outside system that an answered step made: what a timeline and a dossier show of it.
 
     `step_key` is the Idempotency-Key it carried, empty for a read; `path` names no host. `replayed` if the other side
@@ -82,7 +79,7 @@ class Call(_Frozen):
     replayed: bool = False
 
 
-class CallEntry(_Frozen):
+class CallEntry(Frozen):
     """A call with its place among all calls of the invoice, counted from 1, and the step that made it."""
 
     position: int
@@ -90,7 +87,7 @@ class CallEntry(_Frozen):
     call: Call
 
 
-class Content(_Frozen):
+class Content(Frozen):
     """The commercial content of one revision: told when it comes to be, and again when it is issued.
 
     The content that an invoice begins with is its intent's and need not be told; `commercial` is None then.
@@ -105,7 +102,7 @@ class Content(_Frozen):
     issued_at: datetime | None = None
 
 
-class CaseRecord(_Frozen):
+class CaseRecord(Frozen):
     """An open or closed change request. `message` and `proposed` are the recipient's untrusted words.
 
     `remind_at` is half of the business time until `deadline`, `warn_at` shortly before it. `first_response_at` is when
@@ -131,7 +128,7 @@ class CaseRecord(_Frozen):
     in_part: bool = False
 
 
-class InvoiceRecord(_Frozen):
+class InvoiceRecord(Frozen):
     """The state of one invoice as of `sequence`; a record with an older sequence never overwrites a newer one.
 
     `total_minor` in minor units of `currency`; `recipient` holds the recipient's own answers by field name, `carried`
@@ -150,8 +147,8 @@ class InvoiceRecord(_Frozen):
     external_id: str | None = None
     link: str | None = None
     due_date: date | None = None
-    recipient: dict[str, Any] = {}
-    carried: dict[str, Any] = {}
+    recipient: dict[str, Any] = Field(default_factory=dict)
+    carried: dict[str, Any] = Field(default_factory=dict)
     available_actions: tuple[str, ...] = ()
     failed_step: str | None = None
     waiting_for: str = ""

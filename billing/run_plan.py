@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from billing.assessment import Assessment
 from billing.errors import BadInput, KeyTaken
 from billing.intent import Intent, Motion
+from billing.models import Frozen
 from billing.money import Money
 from billing.pace import Pace, Steps
 from billing.record import Status
@@ -26,11 +27,7 @@ SHOWN: Final = 20
 _UNBILLED: Final = frozenset({Status.CANCELLED, Status.REJECTED})
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Named(_Frozen):
+class Named(Frozen):
     """One subscription, and what there is to say of its month."""
 
     subscription_id: str
@@ -38,15 +35,15 @@ class Named(_Frozen):
     text: str
 
 
-class Several(_Frozen):
+class Several(Frozen):
     """Subscriptions with something in common: all are counted, the first few named. `amounts` are decimal strings."""
 
     count: int = 0
-    amounts: dict[str, str] = {}
+    amounts: dict[str, str] = Field(default_factory=dict)
     named: tuple[Named, ...] = ()
 
 
-class Reasoned(_Frozen):
+class Reasoned(Frozen):
     """Why some subscriptions get no invoice, and how many they are."""
 
     reason: str
@@ -54,7 +51,7 @@ class Reasoned(_Frozen):
     for_example: str
 
 
-class Change(_Frozen):
+class Change(Frozen):
     """One customer's usage invoices of the month beside those of the month before, as decimal strings."""
 
     customer_id: str
@@ -63,7 +60,7 @@ class Change(_Frozen):
     difference: str
 
 
-class Changes(_Frozen):
+class Changes(Frozen):
     """All customers in one currency. `largest` are the largest differences, up or down; `others` differ by less."""
 
     currency: str
@@ -80,7 +77,7 @@ class Changes(_Frozen):
     others_difference: str
 
 
-class RunPlan(_Frozen):
+class RunPlan(Frozen):
     """The answer. `new` are the invoices that the run would start; `asks` those of them that a person must look at, by
     the policy as it stands and the customer's history up to now; `standing` those that an earlier run has started.
     `unbilled` counts subscriptions with usage in months before this one that no run has billed, by month;
@@ -103,7 +100,7 @@ class RunPlan(_Frozen):
     refused: Several
     changes: tuple[Changes, ...]
     pace: Pace
-    unbilled: dict[str, int] = {}
+    unbilled: dict[str, int] = Field(default_factory=dict)
     unbilled_is_all: bool = True
 
 

@@ -4,9 +4,10 @@ from collections import Counter
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from billing.assessing import assess, seen
+from billing.models import Frozen
 from billing.money import Money
 from billing.policy import Policy
 
@@ -14,11 +15,7 @@ SHOWN: Final = 200
 # Invoices that an answer names one by one; all of them are counted.
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Shift(_Frozen):
+class Shift(Frozen):
     """One invoice that the other policy judges otherwise. `total` is a decimal string in major units of `currency`."""
 
     key: str
@@ -30,7 +27,7 @@ class Shift(_Frozen):
     change_requests_later: int
 
 
-class Side(_Frozen):
+class Side(Frozen):
     """The invoices that moved one way: how many, for how much per currency, and how many of them were changed later.
 
     `amounts` are decimal strings by currency. A change request later speaks for a look before, and against going
@@ -38,12 +35,12 @@ class Side(_Frozen):
     """
 
     count: int = 0
-    amounts: dict[str, str] = {}
+    amounts: dict[str, str] = Field(default_factory=dict)
     with_change_requests_later: int = 0
     invoices: tuple[Shift, ...] = ()
 
 
-class Simulation(_Frozen):
+class Simulation(Frozen):
     """The answer. `by_rule` counts what each rule would say; `not_judged` are assessments that do not hold all that
     they saw, kept by an older release: they are counted and named, and nobody guesses for them."""
 
