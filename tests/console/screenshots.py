@@ -178,6 +178,9 @@ async def main() -> None:
             keys = await furnish(stack)
             for scheme, names in (("light", PAGES), ("dark", DARK)):
                 async with at_the_desk(browser, stack, "dana", *_SCOPES, color_scheme=scheme) as dana:
+                    if scheme == "light":
+                        await dana.go("/desk/sign-in")
+                        await _taken(dana, "sign-in")
                     await dana.sign_in()
                     for name in names:
                         await PAGES[name](dana, keys)
