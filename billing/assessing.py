@@ -40,6 +40,7 @@ def assess(
         _second_limit(policy, total),
         _always(policy, motion),
         _first_enterprise(policy, history),
+        _other_currency(policy, total, history),
         _asked_before(policy, lately),
         _unusual_usage(policy, motion, total, history),
     )
@@ -118,6 +119,7 @@ def _inputs(
         "currency": total.currency,
         "threshold": str(policy.threshold(total.currency)),
         "segment": history.segment.value,
+        "customer_currency": history.currency,
         "invoices_issued": history.invoices_issued,
         "change_requests_lately": lately,
         "change_requests": [at.isoformat() for at in asked],
@@ -136,6 +138,7 @@ def seen(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
                 invoices_issued=inputs["invoices_issued"],
                 change_requests=tuple(datetime.fromisoformat(at) for at in inputs["change_requests"]),
                 segment=inputs["segment"],
+                currency=inputs["customer_currency"],
                 usage_minor=tuple(inputs["usage_minor"]),
             ),
             "now": datetime.fromisoformat(inputs["now"]),
@@ -171,6 +174,13 @@ def _first_enterprise(policy: Policy, history: History) -> Reason | None:
     if history.segment is not Segment.ENTERPRISE or history.invoices_issued:
         return None
     return Reason(rule="first_enterprise_invoice", text="This is the first invoice to an enterprise customer.")
+
+
+def _other_currency(policy: Policy, total: Money, history: History) -> Reason | None:
+    if not policy.other_currency.ask or history.currency in {"", total.currency}:
+        return None
+    words = f"The invoice is in {total.currency}, and the customer's record says {history.currency}."
+    return Reason(rule="other_currency", text=words)
 
 
 def _changes_lately(rule: ChangeHistory, history: History, now: datetime) -> list[datetime]:

@@ -16,7 +16,8 @@ class Segment(StrEnum):
 
 
 class History(Exact):
-    """What we know of a customer: invoices issued so far, and when he asked for changes (aware times).
+    """What we know of a customer: invoices issued so far, when he asked for changes (aware times), and the `currency`
+    of his record, empty where there is none.
 
     `usage_minor` are the totals of this subscription's last usage invoices, the newest first, in minor units of the
     invoice's own currency.
@@ -25,6 +26,7 @@ class History(Exact):
     invoices_issued: int = 0
     change_requests: tuple[datetime, ...] = ()
     segment: Segment = Segment.STANDARD
+    currency: str = ""
     usage_minor: tuple[int, ...] = ()
 
 

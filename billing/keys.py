@@ -61,6 +61,12 @@ def usage_key(subscription_id: str, period: str) -> str:
     return f"invoice:{checked_id(subscription_id, 'subscription_id')}:{checked_period(period)}"
 
 
+def usage_period(key: str) -> str:
+    """The month that a usage invoice's key names; empty where `key` ends with none."""
+    last = key.rsplit(":", 1)[-1]
+    return last if _PERIOD.fullmatch(last) else ""
+
+
 def run_id(group: str, period: str) -> str:
     """The workflow of a group's monthly run: one at a time per month, whoever starts it."""
     return f"run:{checked_id(group, 'group')}:{checked_period(period)}"

@@ -31,6 +31,12 @@ class FirstEnterpriseInvoice(Exact):
     ask: StrictBool = True
 
 
+class OtherCurrency(Exact):
+    """Ask if the invoice is in another currency than the customer's record names."""
+
+    ask: StrictBool = True
+
+
 class ChangeHistory(Exact):
     """Ask if the customer asked for changes `count` times or more within the last `days`; a count of 0 never asks."""
 
@@ -148,6 +154,7 @@ class Policy(Exact):
     thresholds: Limits = Field(default_factory=dict)
     second_limits: Limits = Field(default_factory=dict)
     first_enterprise_invoice: FirstEnterpriseInvoice = FirstEnterpriseInvoice()
+    other_currency: OtherCurrency = OtherCurrency()
     change_history: ChangeHistory = ChangeHistory()
     usage_variance: UsageVariance = UsageVariance()
     motions: Motions = Motions()

@@ -22,12 +22,25 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+class EarlierRun(BaseModel):
+    """A run of the same month before the one that counts now; `finished_at` is empty where it was ended before."""
+
+    model_config = ConfigDict(frozen=True)
+
+    started_by: str
+    started_at: datetime
+    finished_at: datetime | None
+    expected: int
+    read: int
+
+
 class RunStatus(BaseModel):
     """A group's month, as of `at`. `expected` subscriptions when it began, of which `read` are closed and registered.
 
     `billed` invoices stand, `standing` of them from before this run; `started` have a workflow, `on_the_way` of these
     are neither out nor put to a person. `total_minor` is what was built, by currency. `statuses` counts invoices as
     they stand now. `held_seconds`: so long nothing further was begun, since as many as may be were on their way.
+    `earlier` are the runs of this month before it, the first one first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +64,7 @@ class RunStatus(BaseModel):
     skipped: tuple[Reasoned, ...]
     refused: Several
     held_seconds: float
+    earlier: tuple[EarlierRun, ...] = ()
 
     @property
     def amounts(self) -> Mapping[str, str]:

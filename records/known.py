@@ -8,9 +8,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing import keys
 from billing.assessment import History, Segment
 from billing.intent import Motion
 from billing.ownership import RECIPIENT_FIELDS, Carry
@@ -40,27 +41,29 @@ async def history(
 ) -> History:
     """What the policy knows of a customer; `excluding` is the invoice being assessed. An unknown one is standard.
 
-    `scope` and `currency` name the subscription whose last usage invoices are looked up.
+    `scope` and `currency` name the subscription whose last usage invoices are looked up: those of months before the
+    one that `excluding` bills, so that a month which is billed late is judged by what came before it.
     """
-    subject = Subject(customer_id, scope, currency)
-    return (await _histories(s, [subject], _REMEMBERED_USAGE, excluding or ""))[subject]
+    subject, before = Subject(customer_id, scope, currency), keys.usage_period(excluding or "")
+    return (await _histories(s, [subject], _REMEMBERED_USAGE, excluding=excluding or "", before=before))[subject]
 
 
-async def of(s: AsyncSession, subscriptions: Collection[Subscription], most: int) -> dict[str, History]:
-    """By subscription, for an invoice that is not registered yet; of its usage invoices the last `most`."""
+async def of(s: AsyncSession, subscriptions: Collection[Subscription], most: int, period: str) -> dict[str, History]:
+    """By subscription, for its invoice of `period`, which is not registered yet; of those of the months before, the
+    last `most`."""
     subjects = {one.id: Subject(one.customer_id, one.id, one.currency) for one in subscriptions}
-    found = await _histories(s, subjects.values(), most)
+    found = await _histories(s, subjects.values(), most, before=period)
     return {name: found[subject] for name, subject in subjects.items()}
 
 
 async def _histories(
-    s: AsyncSession, subjects: Collection[Subject], most: int, excluding: str = ""
+    s: AsyncSession, subjects: Collection[Subject], most: int, *, before: str, excluding: str = ""
 ) -> dict[Subject, History]:
-    """The invoice `excluding` counts neither as issued nor as usage, its change requests do: they are why its next
-    version is looked at again."""
+    """The invoice `excluding` does not count as issued, its change requests do: they are why its next version is
+    looked at again. Of usage the months before `before`."""
     ids = {one.customer_id for one in subjects}
     heads, asked = await _heads(s, ids, excluding), await _asked(s, ids)
-    usage = await _usage(s, {one.scope for one in subjects if one.scope}, most, excluding)
+    usage = await _usage(s, {one.scope for one in subjects if one.scope}, most, before)
     return {
         one: History(
             **heads.get(one.customer_id, {}),
@@ -72,11 +75,14 @@ async def _histories(
 
 
 async def _heads(s: AsyncSession, ids: Collection[str], excluding: str) -> dict[str, dict[str, Any]]:
-    """By customer the segment, and how many invoices were issued."""
+    """By customer the segment, the currency, and how many invoices were issued."""
     theirs = (_N.c.customer_id == _C.c.id) & (_N.c.key != excluding)
     issued = select(func.count()).select_from(_N.join(_I)).where(theirs, _I.c.issued.is_(True)).scalar_subquery()
-    query = select(_C.c.id, _C.c.segment, issued.label("issued")).where(_C.c.id.in_(ids))
-    return {row.id: {"segment": Segment(row.segment), "invoices_issued": row.issued} for row in await s.execute(query)}
+    query = select(_C.c.id, _C.c.segment, _C.c.currency, issued.label("issued")).where(_C.c.id.in_(ids))
+    return {
+        row.id: {"segment": Segment(row.segment), "currency": row.currency, "invoices_issued": row.issued}
+        for row in await s.execute(query)
+    }
 
 
 async def _asked(s: AsyncSession, ids: Collection[str]) -> dict[str, list[datetime]]:
@@ -88,17 +94,19 @@ async def _asked(s: AsyncSession, ids: Collection[str]) -> dict[str, list[dateti
 
 
 async def _usage(
-    s: AsyncSession, scopes: Collection[str], most: int, excluding: str
+    s: AsyncSession, scopes: Collection[str], most: int, before: str
 ) -> dict[tuple[str, str, str], list[int]]:
-    """Totals by customer, scope and currency, the newest first."""
+    """Totals by customer, scope and currency, the latest month first; all months where `before` is empty."""
     if not scopes:
         return {}
     place = (_N.c.customer_id, _N.c.scope, _I.c.currency)
-    rank = func.row_number().over(partition_by=place, order_by=(_N.c.created_at.desc(), _N.c.key.desc()))
+    # Of usage invoices alone the key ends with a month; a month may be billed, or billed again, after later ones.
+    month = func.substr(_N.c.key, func.length(_N.c.key) - len("2026-10") + 1)
+    rank = func.row_number().over(partition_by=place, order_by=month.desc())
     ranked = (
         select(*place, _I.c.total_minor, rank.label("rank"))
         .select_from(_N.join(_I))
-        .where(_N.c.scope.in_(scopes), _N.c.motion == Motion.USAGE.value, _N.c.key != excluding)
+        .where(_N.c.scope.in_(scopes), _N.c.motion == Motion.USAGE.value, month < before if before else true())
         .where(_I.c.issued.is_(True), _I.c.status != Status.CANCELLED.value)
         .subquery()
     )

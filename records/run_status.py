@@ -8,14 +8,14 @@ from sqlalchemy import RowMapping, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.run_plan import SHOWN, Named, Reasoned, Several
-from billing.run_status import ON_THE_WAY, Outcome, RunStatus
-from records.run_tables import UsageRunOutcomeRow, UsageRunRow
+from billing.run_status import ON_THE_WAY, EarlierRun, Outcome, RunStatus
+from records.run_tables import EarlierRunRow, UsageRunOutcomeRow, UsageRunRow
 from records.sql import table
 from records.tables import IntentRow, InvoiceRow
 from records.usage_tables import SubscriptionRow
 
-_R, _O, _N = table(UsageRunRow), table(UsageRunOutcomeRow), table(IntentRow)
-_I, _S = table(InvoiceRow), table(SubscriptionRow)
+_R, _E, _O = table(UsageRunRow), table(EarlierRunRow), table(UsageRunOutcomeRow)
+_N, _I, _S = table(IntentRow), table(InvoiceRow), table(SubscriptionRow)
 NOT_BEGUN: Final = "not_begun"
 """An invoice before its first step, beside the words of billing/record.py."""
 
@@ -54,7 +54,15 @@ async def _told(s: AsyncSession, row: RowMapping, at: datetime) -> RunStatus:
         skipped=await _skipped(s, row),
         refused=await _refused(s, row),
         held_seconds=row["held_ms"] / 1000,
+        earlier=await _earlier(s, row),
     )
+
+
+async def _earlier(s: AsyncSession, row: RowMapping) -> tuple[EarlierRun, ...]:
+    columns = [_E.c[name] for name in EarlierRun.model_fields]
+    query = select(*columns).where(_E.c.billing_group == row["billing_group"], _E.c.period == row["period"])
+    found = await s.execute(query.order_by(_E.c.started_at, _E.c.run_id))
+    return tuple(EarlierRun.model_validate(dict(one)) for one in found.mappings())
 
 
 async def _invoices(s: AsyncSession, row: RowMapping) -> list[RowMapping]:

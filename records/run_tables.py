@@ -38,6 +38,21 @@ class UsageRunRow(SQLModel, table=True):
     held_ms: int = Field(sa_type=BigInteger)
 
 
+class EarlierRunRow(SQLModel, table=True):
+    """A run of a month that was run again since: who started it, when, and how far it came."""
+
+    __tablename__ = "usage_runs_earlier"
+
+    billing_group: str = Field(primary_key=True, max_length=100)
+    period: str = Field(primary_key=True, max_length=7)
+    run_id: str = Field(primary_key=True, max_length=100)
+    started_by: str = Field(max_length=200)
+    started_at: datetime = Field(sa_type=Utc)
+    finished_at: datetime | None = Field(default=None, sa_type=Utc)
+    expected: int
+    read: int
+
+
 class UsageRunOutcomeRow(SQLModel, table=True):
     """What a month's runs made of one subscription: `billed` (then with its key), `skipped` or `refused`, and why.
 

@@ -21,11 +21,11 @@ from billing.run_plan import Standing
 from billing.run_status import ON_THE_WAY, Outcome
 from billing.usage import Skipped, bill
 from records import intents, subscriptions, usage
-from records.run_tables import UsageRunOutcomeRow, UsageRunRow
+from records.run_tables import EarlierRunRow, UsageRunOutcomeRow, UsageRunRow
 from records.sql import insert, now, table
 from records.tables import InvoiceRow
 
-_R, _O, _I = table(UsageRunRow), table(UsageRunOutcomeRow), table(InvoiceRow)
+_R, _E, _O, _I = table(UsageRunRow), table(EarlierRunRow), table(UsageRunOutcomeRow), table(InvoiceRow)
 _UNSETTLED: Final = sorted(status.value for status in ON_THE_WAY)
 
 
@@ -51,10 +51,12 @@ class Made:
 
 
 async def begin(s: AsyncSession, run: Run) -> None:
-    """The run's record. Repeating a step changes nothing; another run of the same month begins to count anew.
+    """The run's record. Repeating a step changes nothing; another run of the same month begins to count anew, and the
+    one before it is kept among the earlier ones.
 
     Raises BadInput on a period that is none.
     """
+    await _keep_earlier(s, run)
     expected = await subscriptions.count_active(s, run.group, run.period)
     values: dict[str, Any] = {
         "run_id": run.id,
@@ -74,6 +76,14 @@ async def begin(s: AsyncSession, run: Run) -> None:
             index_elements=["billing_group", "period"], set_=values, where=_R.c.run_id != run.id
         )
     )
+
+
+async def _keep_earlier(s: AsyncSession, run: Run) -> None:
+    names = [column.name for column in _E.columns]
+    before = select(*(_R.c[name] for name in names)).where(
+        _R.c.billing_group == run.group, _R.c.period == run.period, _R.c.run_id != run.id
+    )
+    await s.execute(insert(s, EarlierRunRow).from_select(names, before).on_conflict_do_nothing())
 
 
 async def take_page(s: AsyncSession, run: Run, after: str, limit: int, held_ms: int = 0) -> list[Made]:

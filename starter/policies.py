@@ -17,6 +17,7 @@ from billing.intent import Intent, Motion
 from billing.motions import parse_trigger
 from billing.policy import Policy
 from billing.simulating import Simulating, Simulation
+from billing.timely import check_times
 from records import assessments, customers, intents, known, tokens
 from records.session import Database
 
@@ -56,6 +57,8 @@ async def explain(
         )
         standing = Standing(caller, await tokens.live_approvers(session))
     now = datetime.now(UTC)
+    if stands is None:
+        check_times(intent, now)
     found = assess(policy, motion=motion, total=total, history=history, now=now, scope=scope, standing=standing)
     return Explanation(
         key=intent.key,

@@ -90,7 +90,8 @@ class RunPlanner:
     ) -> RunPlan:
         async with self._database.session() as s:
             unbilled = await subscriptions.unbilled(s, group.name, period)
-        months = [month for _, month in unbilled]
+        # One that is not over is no month that somebody forgot to run.
+        months = [month for _, month in unbilled if now >= group.ends_at(month)]
         return RunPlan(
             group=group.name,
             zone=group.zone,
@@ -133,7 +134,7 @@ class _Seen:
         return cls(
             await usage.used(s, ids, period),
             await intents.standing(s, [keys.usage_key(one, month) for one in ids for month in months]),
-            await known.of(s, page, policy.usage_variance.invoices),
+            await known.of(s, page, policy.usage_variance.invoices, period),
             await known.carrying(s, page, carry),
         )
 

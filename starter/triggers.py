@@ -6,12 +6,14 @@ and the dispatcher's sweep starts the workflow later; the unique key keeps every
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import structlog
 from temporalio.service import RPCError
 
 from billing.intent import Intent
+from billing.timely import check_times
 from records import intents
 from records.session import Database
 from starter import client as temporal
@@ -45,12 +47,15 @@ class Triggered:
 async def trigger(database: Database, engine: Engine, later: Later, intent: Intent, task_queue: str) -> Triggered:
     """Register `intent` and start its workflow at once.
 
-    Raises KeyTaken, UnknownCustomer, and whatever the database raises; then nothing was registered.
+    Raises KeyTaken, UnknownCustomer, BadInput on times of a new one that cannot be meant, and whatever the database
+    raises; then nothing was registered.
     """
     later.hold(intent.key)
     try:
         async with database.transaction() as session:
             created = await intents.register(session, intent)
+            if created:
+                check_times(intent, datetime.now(UTC))
         started = await _started(engine, intent, task_queue) if created else False
     finally:
         later.release(intent.key)

@@ -1,7 +1,7 @@
 """A run's progress as a terminal shows it: how far, how much, how fast, and what a person must look at."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from billing.pace import span
@@ -14,7 +14,7 @@ _QUIET: Final = timedelta(minutes=2)
 
 def told(run: RunStatus) -> Iterator[str]:
     """Line by line."""
-    yield f"{run.group}  {run.period} {_state(run)}, started {_at(run)} by {run.started_by}"
+    yield f"{run.group}  {run.period} {_state(run)}, started {_minute(run.started_at)} by {run.started_by}"
     yield _line("read", f"{run.read} of {max(run.expected, run.read)} subscriptions")
     yield _line("invoices", f"{run.billed}: {amounts(run.amounts)}")
     yield from _parts(run)
@@ -22,7 +22,15 @@ def told(run: RunStatus) -> Iterator[str]:
     for one in run.skipped:
         yield _line("no invoice", f"{one.count}: {one.reason} (for example {one.for_example})")
     yield from _refused(run)
+    yield from _earlier(run)
     yield ""
+
+
+def _earlier(run: RunStatus) -> Iterator[str]:
+    for one in run.earlier:
+        ended = f"all started at {_minute(one.finished_at)}" if one.finished_at else "ended before it was through"
+        words = f"{_minute(one.started_at)} by {one.started_by}: {one.read} of {one.expected} read, {ended}"
+        yield _line("run before", words)
 
 
 def never(group: str, period: str) -> Iterator[str]:
@@ -35,11 +43,11 @@ def never(group: str, period: str) -> Iterator[str]:
 def _state(run: RunStatus) -> str:
     if run.finished_at is None:
         return "under way"
-    return f"all started at {run.finished_at:%Y-%m-%dT%H:%MZ}"
+    return f"all started at {_minute(run.finished_at)}"
 
 
-def _at(run: RunStatus) -> str:
-    return f"{run.started_at:%Y-%m-%dT%H:%MZ}"
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%MZ}"
 
 
 def _parts(run: RunStatus) -> Iterator[str]:

@@ -67,6 +67,16 @@ def test_the_first_invoice_to_an_enterprise_customer_waits(segment: str, issued:
     assert of(off, usd("10.00"), history).automatic
 
 
+@pytest.mark.parametrize(("currency", "waits"), [("EUR", True), ("USD", False), ("", False)])
+def test_an_invoice_in_another_currency_than_the_customer_s_waits_unless_the_policy_does_not_ask(
+    currency: str, waits: bool
+) -> None:
+    found = of(Policy(), usd("10.00"), History(currency=currency))
+    assert rules(found) == (["other_currency"] if waits else [])
+    assert all("in USD" in one.text and "says EUR" in one.text for one in found.reasons)
+    assert of(Policy.parse("[other_currency]\nask = false"), usd("10.00"), History(currency=currency)).automatic
+
+
 @pytest.mark.parametrize(("days_ago", "waits"), [((400,), False), ((365,), True), ((10, 400), True), ((), False)])
 def test_a_customer_who_asked_for_changes_lately_waits(days_ago: tuple[int, ...], waits: bool) -> None:
     history = History(change_requests=tuple(NOW - timedelta(days=days) for days in days_ago))
@@ -439,7 +449,8 @@ def test_what_goes_out_by_itself_is_put_to_nobody_and_says_so_of_nobody() -> Non
 
 
 def test_what_an_assessment_saw_is_enough_to_judge_it_again() -> None:
-    history = History(invoices_issued=2, change_requests=(NOW - timedelta(days=400),), usage_minor=(5, 6))
+    asked_at = (NOW - timedelta(days=400),)
+    history = History(invoices_issued=2, change_requests=asked_at, currency="EUR", usage_minor=(5, 6))
     asked: dict[str, Any] = {
         "motion": Motion.USAGE,
         "total": usd("12.50"),

@@ -9,6 +9,7 @@ from records import assessments, invoices, known
 from records.intents import register
 from records.session import Database
 from tests.records.make import AT, a_record, an_intent, with_customer, with_intent
+from tests.records.metered import with_subscription
 
 FOUND = Assessment(automatic=True, policy_hash="h")
 
@@ -38,14 +39,39 @@ async def test_the_last_usage_totals_are_of_that_subscription_and_currency_alone
          ("sub_1", "USD", Motion.OVERAGE, Status.SENT), ("sub_1", "USD", Motion.USAGE, Status.DRAFTING),
          ("sub_1", "USD", Motion.USAGE, Status.CANCELLED)]
     ):  # fmt: skip
-        key = f"invoice:n:{number}"
+        key = f"invoice:{scope}:2026-{number + 1:02}"
         source = Source(event_id="e", occurred_at=AT, scope=scope)
         async with db.transaction() as s:
             await register(s, an_intent(key, motion=motion, source=source))
             await invoices.save_record(s, a_record(key=key, total_minor=100 + number, currency=currency, status=status))
     async with db.session() as s:
-        found = await known.history(s, "acme", excluding="invoice:n:9", scope="sub_1", currency="USD")
+        found = await known.history(s, "acme", excluding="invoice:sub_1:2026-09", scope="sub_1", currency="USD")
         assert found.usage_minor == (101, 100)
-        without = await known.history(s, "acme", excluding="invoice:n:1", scope="sub_1", currency="USD")
+        without = await known.history(s, "acme", excluding="invoice:sub_1:2026-02", scope="sub_1", currency="USD")
         assert without.usage_minor == (100,)
         assert (await known.history(s, "acme")).usage_minor == ()
+
+
+async def test_usage_is_compared_with_the_months_before_whenever_they_were_billed(db: Database) -> None:
+    """October was billed before July was caught up: neither order of billing makes a later month an earlier one."""
+    subscription = await with_subscription(db)
+    for month, total in (("2026-09", 900), ("2026-10", 1000), ("2026-07", 700), ("2026-08", 800)):
+        key = f"invoice:sub_1:{month}"
+        source = Source(event_id="e", occurred_at=AT, scope="sub_1")
+        async with db.transaction() as s:
+            await register(s, an_intent(key, motion=Motion.USAGE, source=source))
+            await invoices.save_record(s, a_record(key=key, total_minor=total, status=Status.SENT))
+    async with db.session() as s:
+        for month, before in (("2026-11", (1000, 900, 800, 700)), ("2026-09", (800, 700)), ("2026-07", ())):
+            key = f"invoice:sub_1:{month}"
+            found = await known.history(s, "acme", excluding=key, scope="sub_1", currency="USD")
+            assert found.usage_minor == before, month
+            planned = await known.of(s, [subscription], 2, month)
+            assert planned["sub_1"].usage_minor == before[:2], month
+
+
+async def test_the_policy_is_told_the_currency_of_the_customer_s_record(db: Database) -> None:
+    await with_customer(db)
+    async with db.session() as s:
+        assert (await known.history(s, "acme")).currency == "USD"
+        assert (await known.history(s, "nobody")).currency == ""

@@ -185,9 +185,10 @@ async def test_many_histories_at_once_are_what_each_invoice_will_be_told(world: 
     async with world.db.session() as s:
         page = await page_by_customer(s, "europe")
         assert [one.id for one in page] == ["acme-0", "acme-1", "big-0", "big-1"]
-        found = await known.of(s, page, 36)
+        found = await known.of(s, page, 36, "2026-10")
         for one in page:
-            alone = await known.history(s, one.customer_id, scope=one.id, currency=one.currency)
+            key = f"invoice:{one.id}:2026-10"
+            alone = await known.history(s, one.customer_id, excluding=key, scope=one.id, currency=one.currency)
             assert found[one.id] == alone
             assert alone.usage_minor == (77,)
             assert len(alone.change_requests) == 2
@@ -235,6 +236,14 @@ async def test_a_month_that_is_not_over_says_until_when_and_months_never_run_are
     assert plan.unbilled_is_all
     nz = await world.plan(GROUPS["nz"], now=datetime(2026, 10, 31, 11, 0, tzinfo=UTC))
     assert (nz.is_over, nz.subscriptions) == (True, 0)
+
+
+async def test_a_month_that_is_not_over_is_not_advised_to_be_run(world: World) -> None:
+    await world.customer("acme")
+    await world.subscription("s1", "acme", "1000")
+    before = datetime(2026, 10, 31, 22, 59, tzinfo=UTC)
+    assert (await world.plan(period="2026-11", now=before)).unbilled == {}
+    assert (await world.plan(period="2026-11", now=before + timedelta(minutes=1))).unbilled == {"2026-10": 1}
 
 
 async def test_each_subscription_is_read_once_however_small_the_pages_are(

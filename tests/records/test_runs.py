@@ -107,6 +107,23 @@ async def test_a_plan_that_was_mended_is_billed_by_the_run_of_the_same_month_and
     assert found.total_minor == {"USD": 1000 + 1_000_000}
 
 
+async def test_a_month_that_is_run_again_keeps_who_ran_it_before_and_how_far_that_came(three: Database) -> None:
+    await page(three)
+    async with three.transaction() as s:
+        await runs.finish(s, RUN)
+    finished = (await told(three)).finished_at
+    for number, by in ((2, "dana"), (3, "robin")):
+        again = Run(group="europe", period="2026-10", id=f"run-{number}", by=by, at=AT + timedelta(days=number))
+        for _ in range(2):
+            await begun(three, again)
+    found = await told(three, at=AT + timedelta(days=4))
+    assert (found.started_by, found.read) == ("robin", 0)
+    assert [(one.started_by, one.started_at, one.read, one.expected) for one in found.earlier] == [
+        ("schedule", AT, 3, 3), ("dana", AT + timedelta(days=2), 0, 3),
+    ]  # fmt: skip
+    assert [one.finished_at for one in found.earlier] == [finished, None]
+
+
 async def test_a_key_that_another_motion_has_is_refused(db: Database) -> None:
     await with_subscription(db, "s1")
     await tell(db, an_event("e", "1000", subscription_id="s1"))

@@ -1,13 +1,18 @@
 """Triggers: once per key however often, and every bad field named with nothing started."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from billing.intent import Motion
+from billing.motions import parse_trigger
+from records import intents
 from records.tokens import Scope
 from starter.client import closed_as
 from tests.stack import assert_eventually, milestone_body
@@ -132,6 +137,36 @@ async def test_a_bad_field_is_a_422_that_names_it_and_starts_nothing(
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert answer.json()["errors"][0]["cause"]
     assert await _nothing_registered(api_without_temporal)
+
+
+UNTIMELY = [
+    ({"due_date": "2026-10-20"}, "due_date", "leave it out"),
+    ({"occurred_at": f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}, "occurred_at", "clock"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field", "step"), UNTIMELY, ids=[case[1] for case in UNTIMELY])
+async def test_times_that_cannot_be_meant_are_a_422_with_the_next_step_and_start_nothing(
+    api_without_temporal: Api, changes: dict[str, Any], field: str, step: str
+) -> None:
+    body = milestone_body(**changes)
+    answer = await api_without_temporal.http.post("/triggers/milestone", json=body)
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["field"], step in error["next_step"]) == (422, field, True), answer.text
+    assert await _nothing_registered(api_without_temporal)
+    explained = await api_without_temporal.http.post("/policy/explain", json={"motion": "milestone", "trigger": body})
+    assert (explained.status_code, explained.json()["errors"]) == (422, [error | {"cause": ANY}])
+
+
+async def test_a_trigger_that_comes_again_when_its_due_date_is_over_is_still_the_same_one(
+    api_without_temporal: Api,
+) -> None:
+    api = api_without_temporal
+    body = milestone_body(due_date="2026-10-20")
+    async with api.database.transaction() as session:
+        await intents.register(session, parse_trigger(Motion.MILESTONE, body, "pm-tool"))
+    answer = await api.http.post("/triggers/milestone", json=body)
+    assert (answer.status_code, answer.json()["created"]) == (202, False), answer.text
 
 
 async def test_empty_lines_are_a_422_that_names_them_and_starts_nothing(api_without_temporal: Api) -> None:

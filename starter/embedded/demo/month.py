@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -58,9 +59,15 @@ def month() -> list[Example]:
     """Every example, in the order it happened."""
     return [
         Example(
-            one["motion"], one["body"], one["times"], one["approver"],
+            one["motion"], one["body"] | _due(one), one["times"], one["approver"],
             Does(one["recipient"]["does"]), one["recipient"]["amends"], one["recipient"].get("asks", {}),
             one.get("answer", {}),
         )
         for one in json.loads((EXAMPLES / "month.json").read_text())
     ]  # fmt: skip
+
+
+def _due(one: dict[str, Any]) -> dict[str, str]:
+    """A due date so many days from today: one that is written down is over some day, and then refused."""
+    days = one.get("due_in_days")
+    return {} if days is None else {"due_date": f"{datetime.now(UTC).date() + timedelta(days=days)}"}
