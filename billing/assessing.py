@@ -138,7 +138,7 @@ def seen(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
                 invoices_issued=inputs["invoices_issued"],
                 change_requests=tuple(datetime.fromisoformat(at) for at in inputs["change_requests"]),
                 segment=inputs["segment"],
-                currency=inputs["customer_currency"],
+                currency=inputs.get("customer_currency", ""),
                 usage_minor=tuple(inputs["usage_minor"]),
             ),
             "now": datetime.fromisoformat(inputs["now"]),

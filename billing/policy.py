@@ -32,9 +32,9 @@ class FirstEnterpriseInvoice(Exact):
 
 
 class OtherCurrency(Exact):
-    """Ask if the invoice is in another currency than the customer's record names."""
+    """Ask if the invoice is in another currency than the customer's record names; many bill in several."""
 
-    ask: StrictBool = True
+    ask: StrictBool = False
 
 
 class ChangeHistory(Exact):
