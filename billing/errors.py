@@ -16,6 +16,8 @@ from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
+from billing.complaints import complaint
+
 
 class BillhookError(Exception):
     """A refusal in business words. `str()` is fit for a caller; `field` and `next_step` may be empty."""
@@ -45,9 +47,7 @@ class BadInput(BillhookError):
         """The first complaint of a model, under the caller's spelling of the field (`line_items.0.unit_price`)."""
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "body"
-        if first["type"] == "string_type" and isinstance(first["input"], int | float):
-            return cls(field, "it is a number, and only text is exact", 'send a string such as "1250.00"')
-        return cls(field, first["msg"].removeprefix("Value error, "))
+        return cls(field, *complaint(first))
 
 
 class UnknownCustomer(BadInput):

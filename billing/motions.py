@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from billing import keys
+from billing.complaints import TIMES
 from billing.errors import BadInput
 from billing.intent import (
     DEFAULT_TERMS,
@@ -41,9 +42,7 @@ _LATEST: Final = datetime(9998, 12, 30, tzinfo=UTC)
 def _rfc3339(value: object) -> object:
     """Pydantic would take 20261001 as well, as seconds since 1970."""
     if isinstance(value, int | float) or (isinstance(value, str) and not _DATED.match(value)):
-        raise ValueError(
-            "write it as in RFC 3339, for example 2026-10-01T09:30:00Z, or 2026-10-01 where only a day counts"
-        )
+        raise ValueError(TIMES)
     return value
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from billing.complaints import complaint as complained
 from billing.errors import BadInput
 
 _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\-\"' ]+?)\s*\]\]?\s*(#.*)?$")
@@ -38,7 +39,7 @@ def complaint(error: ValidationError | BadInput, text: str, what: str = "policy"
     if first["type"] == "string_type" and isinstance(first["input"], int | float):
         cause = f'write it as a quoted decimal string, "{first["input"]}", not as a number'
         return _with_line(field, cause, text, what)
-    return _with_line(field, first["msg"].removeprefix("Value error, "), text, what)
+    return _with_line(field, str(complained(first)), text, what)
 
 
 def _with_line(field: str, cause: str, text: str, what: str) -> BadInput:

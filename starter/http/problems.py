@@ -15,11 +15,16 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from billing.complaints import complaint
 from billing.errors import BadInput, BillhookError
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = "5"
 # Long enough for a restart of what is down, short enough for a person who waits.
+_CHOSEN: Final = frozenset({"one", "many"})
+# Which of two forms of a body was read; no part of what was sent.
+_NAMED: Final = 5
+# Fields that the detail names; all of them stand in `errors`.
 _NEXT: Final = {
     404: "the calls are listed at /docs",
     405: "the calls are listed at /docs",
@@ -120,28 +125,21 @@ def _invalid(error: RequestValidationError | ValidationError) -> Problem:
     for item in found:
         if item["type"] == "json_invalid":
             return described(400, "undecodable", "the body is no JSON", next_step="send a JSON object in UTF-8")
-    errors = [FieldError(field=_field(item["loc"]), cause=_cause(item), next_step=_next_step(item)) for item in found]
-    detail = "; ".join(f"{each.field}: {each.cause}" for each in errors[:5])
-    return described(422, BadInput.slug, detail, errors=errors)
+    errors = [_of(item) for item in found]
+    named = [f"{each.field}: {each.cause}" for each in errors[:_NAMED]]
+    more = [f"and {len(errors) - _NAMED} more"] if len(errors) > _NAMED else []
+    return described(422, BadInput.slug, "; ".join([*named, *more]), errors=errors)
+
+
+def _of(item: Any) -> FieldError:
+    words = complaint(item)
+    return FieldError(field=_field(item["loc"]), cause=words.cause, next_step=words.next_step)
 
 
 def _field(loc: tuple[int | str, ...]) -> str:
-    parts = loc[1:] if loc and loc[0] in {"body", "query", "path", "header"} else loc
+    parts = [part for part in loc if part not in _CHOSEN]
+    parts = parts[1:] if parts and parts[0] in {"body", "query", "path", "header"} else parts
     return ".".join(str(part) for part in parts) or "body"
-
-
-def _cause(item: Any) -> str:
-    return str(item["msg"]).removeprefix("Value error, ")
-
-
-def _next_step(item: Any) -> str:
-    match item["type"]:
-        case "missing":
-            return "send it"
-        case "extra_forbidden":
-            return "leave it out; the fields are listed at /docs"
-        case _:
-            return ""
 
 
 KINDS: Final[tuple[Any, ...]] = (

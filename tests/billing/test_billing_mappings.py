@@ -56,7 +56,7 @@ WRONG = [
     ('amount = "1.00"', "amount = 1.0", "github.milestones.0.amount", "decimal string"),
     ('amount = "1.00"', 'amount = "0"', "github.milestones.0", "nothing to bill"),
     ('currency = "USD"', 'currency = "XXQ"', "github.milestones.0.currency", "ISO 4217"),
-    ('repository = "acme/website"', 'repository = "website"', "github.milestones.0.repository", "pattern"),
+    ('repository = "acme/website"', 'repository = "website"', "github.milestones.0.repository", "write it as owner/name"),
     ('customer = "acme"', 'custommer = "acme"', "github.milestones.0", ""),
 ]
 
@@ -75,8 +75,8 @@ MORE = [
     ('[[billing_groups]]\nname = "eu"\nzone = "Europe/Berlin"\n' * 2, "'eu' is named twice (line 5)"),
     ('[[billing_groups]]\nname = "eu"\nzone = "Berlin"', "no time zone; use a name such as Europe/Berlin (line 3)"),
     ('[[billing_groups]]\nname = "eu"\nzone = "Europe/Berlin"\ncurrency = "EURO"', "no ISO 4217 currency (line 4)"),
-    ('[[billing_groups]]\nname = "eu west"\nzone = "Europe/Berlin"', "should match pattern"),
-    ('[[billing_groups]]\nname = "eu"', "Field required"),
+    ('[[billing_groups]]\nname = "eu west"\nzone = "Europe/Berlin"', "it is no id; use 1 to 100 of"),
+    ('[[billing_groups]]\nname = "eu"', "it is missing; send it"),
     ("[githubb]", "no such key"),
     ('[generic.types."x"]\nmotion = "manual"', "manual has no trigger"),
     ('[generic.types."x"]\nmotion = "quote"\nset = { milestone_id = "1" }', "milestone_id is no field"),

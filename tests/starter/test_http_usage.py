@@ -176,7 +176,7 @@ async def test_a_dry_run_answers_as_if_and_counts_nothing(metered: Api) -> None:
     assert (await metered.http.get("/invoices")).json()["data"] == []
 
 
-@pytest.mark.parametrize(("body", "words"), [([], "at least 1 item"), ([{}] * 1001, "at most 1000 items")])
+@pytest.mark.parametrize(("body", "words"), [([], "body: it is empty"), ([{}] * 1001, "body: it holds more than 1000")])
 async def test_no_events_and_too_many_are_refused_as_a_whole(metered: Api, body: list[Any], words: str) -> None:
     answer = await metered.http.post("/usage/events", json=body)
     assert answer.status_code == 422, answer.text
