@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from starter.cli.exits import Exit, Stop
+from starter.cli.wording import for_terminal
 from starter.embedded import credentials
 
 if TYPE_CHECKING:
@@ -14,13 +15,21 @@ if TYPE_CHECKING:
 DEFAULT_URL: Final = "http://127.0.0.1:8400"
 _TIMEOUT_S: Final = 30.0
 # An update waits for a workflow to answer; the API bounds that itself.
-_BY_STATUS: Final = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_FOUND, 503: Exit.UNREACHABLE}
+_BY_STATUS: Final = {
+    401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_FOUND,
+    502: Exit.UNREACHABLE, 503: Exit.UNREACHABLE, 504: Exit.UNREACHABLE,
+}  # fmt: skip
 
 
 def known(name: str) -> str:
     """A variable of the environment, else of DATA_DIR/credentials.env, else ""."""
     data_dir = Path(os.environ.get("BILLHOOK_DATA_DIR") or ".billhook")
     return os.environ.get(name) or credentials.read(data_dir).get(name, "")
+
+
+def url() -> str:
+    """The API's address."""
+    return known(credentials.API_URL) or DEFAULT_URL
 
 
 def call(method: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
@@ -33,16 +42,15 @@ def fetch(method: str, path: str, *, body: Any = None, params: dict[str, Any] | 
     """The answer's bytes as they came. Raises Stop as `call` does."""
     import httpx  # noqa: PLC0415 - commands load what they need when they run
 
-    url = known(credentials.API_URL) or DEFAULT_URL
     headers = {"Authorization": f"Bearer {_token()}"}
     given = {name: value for name, value in (params or {}).items() if value is not None}
     try:
-        with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
+        with httpx.Client(base_url=url(), headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
             answer = client.request(method, path, json=body, params=given)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Stop(
             Exit.UNREACHABLE,
-            f"cause: nothing answers at {url} ({type(error).__name__})",
+            f"cause: nothing answers at {url()} ({type(error).__name__})",
             "next:  start it with `billhook up`, or set BILLHOOK_API_URL",
         ) from error
     if answer.is_success:
@@ -71,14 +79,20 @@ def refused(answer: "httpx.Response") -> Stop:
         problem = {}
     cause = problem.get("detail") or problem.get("title") or f"the API answered {answer.status_code}"
     lines = [line for one in problem.get("errors") or [] for line in _of_field(one)] or [f"cause: {cause}"]
-    step = f"next:  {problem.get('next_step')}"
+    step = f"next:  {for_terminal(str(problem.get('next_step') or ''), url())}"
     if problem.get("next_step") and step not in lines:
         lines.append(step)
-    return Stop(_BY_STATUS.get(answer.status_code, Exit.REFUSED), *lines)
+    return Stop(code_of(answer.status_code), *lines)
+
+
+def code_of(status: int) -> Exit:
+    """How a command ends whose refusal has this HTTP status."""
+    return _BY_STATUS.get(status, Exit.REFUSED)
 
 
 def _of_field(one: dict[str, Any]) -> list[str]:
-    named = {"field:": one.get("field"), "cause:": one.get("cause"), "next: ": one.get("next_step")}
+    step = for_terminal(str(one.get("next_step") or ""), url())
+    named = {"field:": one.get("field"), "cause:": one.get("cause"), "next: ": step}
     return [f"{label} {text}" for label, text in named.items() if text]
 
 

@@ -7,8 +7,10 @@ import typer
 
 from billing.errors import BadInput, BillhookError
 from starter.cli import (
+    api,
     audit,
     cases,
+    customers,
     db,
     doctor,
     dossiers,
@@ -20,12 +22,14 @@ from starter.cli import (
     reconcile,
     run,
     schedule,
+    subscriptions,
     tokens,
     trigger,
     usage,
 )
 from starter.cli.exits import Exit, Stop, leave
 from starter.cli.output import say
+from starter.cli.wording import for_terminal
 
 app: Final = typer.Typer(
     name="billhook",
@@ -41,6 +45,8 @@ app.command()(parts.demo)
 app.command()(parts.worker)
 app.command()(parts.api)
 app.command()(parts.sandbox)
+app.add_typer(customers.app, name="customer")
+app.add_typer(subscriptions.app, name="subscription")
 app.command()(trigger.trigger)
 invoices.app.command()(dossiers.dossier)
 invoices.app.command()(dossiers.verify)
@@ -77,11 +83,11 @@ def _run() -> int:
         return int(stop.code)
     except BillhookError as error:
         cause = error.cause if isinstance(error, BadInput) else error.detail
-        named = {"field:": error.field, "cause:": cause, "next: ": error.next_step}
+        named = {"field:": error.field, "cause:": cause, "next: ": for_terminal(error.next_step, api.url())}
         for label, text in named.items():
             if text:
                 say(f"{label} {text}")
-        return int(Exit.REFUSED)
+        return int(api.code_of(error.status))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -28,7 +28,8 @@ Note = Annotated[str, typer.Option(help="A word for the record.")]
 @app.command("list")
 def list_(limit: Limit = 100, as_json: AsJson = False) -> None:
     """List open change requests with owner, reminder and deadline; the next deadline comes first."""
-    rows(api.pages("/cases", {}, limit), COLUMNS, as_json=as_json)
+    empty = "no change request is open; a recipient makes one on his invoice's page"
+    rows(api.pages("/cases", {}, limit), COLUMNS, as_json=as_json, empty=empty)
 
 
 @app.command()

@@ -32,7 +32,7 @@ def dossier(
 def verify(
     file: Annotated[Path, typer.Argument(help="A dossier, as `billhook invoice dossier` wrote it.")],
 ) -> None:
-    """Check a dossier offline: exits 1 and names the entry where a byte was changed, added or taken away."""
+    """Check a dossier offline: exits 7 and names the entry where a byte was changed, added or taken away."""
     from audit.dossier_check import Broken  # noqa: PLC0415 - commands load what they need when they run
     from audit.dossier_check import verify as verified  # noqa: PLC0415
 
@@ -42,7 +42,7 @@ def verify(
         raise Stop(Exit.USAGE, f"cause: {file} cannot be read: {error.strerror}", "next:  name a dossier") from error
     except Broken as broken:
         raise Stop(
-            Exit.REFUSED,
+            Exit.NOT_IN_ORDER,
             f"field: {printable(broken.where)}",
             f"cause: {printable(broken.why)}",
             "next:  take nothing in it for granted; write it anew with `billhook invoice dossier` and compare",

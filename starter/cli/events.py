@@ -9,6 +9,7 @@ from billing.record import Fate
 from starter.cli import api
 from starter.cli.exits import Exit, Stop
 from starter.cli.output import AsJson, data, rows, say
+from starter.cli.wording import for_terminal
 
 app: Final = typer.Typer(help="Events that the invoicing API and other systems sent.", no_args_is_help=True)
 
@@ -23,17 +24,16 @@ def list_(
 ) -> None:
     """List events and what became of each, the newest first."""
     found = api.pages("/events", {"fate": fate.value if fate else None}, limit)
-    if found or as_json:
-        rows(found, COLUMNS, as_json=as_json)
-    hint = _hint(found, fate, limit)
+    empty = f"no event is {fate.value}" if fate else "no event has come yet; `billhook doctor` checks the way in"
+    shown = found if as_json else [{**one, "reason": for_terminal(one["reason"] or "", api.url())} for one in found]
+    rows(shown, COLUMNS, as_json=as_json, empty=empty)
+    hint = _hint(found, limit)
     if hint and not as_json:
         say(hint)
 
 
-def _hint(found: list[dict[str, Any]], fate: Fate | None, limit: int) -> str:
+def _hint(found: list[dict[str, Any]], limit: int) -> str:
     """What the list means for whoever reads it, and what to do next."""
-    if not found:
-        return f"no event is {fate.value}" if fate else "no event has come yet; `billhook doctor` checks the way in"
     if any(one["fate"] == Fate.QUARANTINED for one in found):
         return (
             "quarantined events wait for you: mend what the reason names, then `billhook events replay ID` or\n"

@@ -7,7 +7,8 @@
 4  not allowed: no token, a wrong one, or one without the scope
 5  not found
 6  a port or the data directory is taken
-7  checked and not in order: `doctor`, `audit`, `reconcile` or `demo` found what a person must mend
+7  checked and not in order: `doctor`, `audit`, `reconcile`, `demo`, `schedule show`, `invoice verify` or `policy check`
+   found what a person must mend
 """
 
 import contextlib

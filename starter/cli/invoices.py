@@ -51,7 +51,8 @@ def list_(
 ) -> None:
     """List invoices, the newest first."""
     found = api.pages("/invoices", {"status": status, "customer_id": customer}, limit)
-    rows(found, COLUMNS, as_json=as_json)
+    fits = " fits" if status or customer else ""
+    rows(found, COLUMNS, as_json=as_json, empty=f"no invoice{fits}; `billhook trigger MOTION FILE` starts one")
 
 
 @app.command()

@@ -37,18 +37,24 @@ def field(name: str, value: Any, width: int = 12) -> None:
     data(f"{name.ljust(width)} {_cell(value)}")
 
 
-def rows(found: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """Rows as a plain table of `columns`, each as wide as it must be, or whole as JSON."""
+def rows(
+    found: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str = "nothing to show"
+) -> None:
+    """Rows as a plain table of `columns`, each as wide as it must be, or whole as JSON.
+
+    Where there are none stdout stays empty, and `empty` is said: what there is none of, and what would fill it.
+    """
     listed = [dict(one) for one in found]
     if as_json:
         data_json(listed)
+        return
+    if not listed:
+        say(empty)
         return
     lines = [list(columns), *([untrusted.no_formula(_cell(one.get(name))) for name in columns] for one in listed)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     for line in lines:
         data("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    if not listed:
-        say("none")
 
 
 def _cell(value: Any) -> str:

@@ -1,5 +1,6 @@
 """`billhook fields` and `billhook policy ...`: the rules, as they stand in code and file, and what they would do."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -9,11 +10,13 @@ import typer
 from starter.cli import api
 from starter.cli.exits import Exit, Stop
 from starter.cli.invoices import read_json
-from starter.cli.output import AsJson, data, data_json, rows, say
+from starter.cli.output import AsJson, data, data_json, field, rows, say
 from starter.cli.trigger import TriggerMotion
 
 app: Final = typer.Typer(help="The rules for when a human must approve.", no_args_is_help=True)
 
+_WIDTH: Final = 32
+# As wide as the longest key that every policy has.
 _SHIFTED: Final = ("key", "total", "currency", "rules_then", "rules_now", "change_requests_later")
 _MOTIONS: Final = {
     TriggerMotion.OVERAGE: {"subscription_id", "meter"},
@@ -38,7 +41,7 @@ def check(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A policy.toml.")],
     as_json: AsJson = False,
 ) -> None:
-    """Check a policy file and print what it says, with its content hash. Needs no running stack."""
+    """Check a policy file and print what it says, with its content hash; exits 7 if it is unsound. Needs no stack."""
     from billing.errors import BadInput  # noqa: PLC0415
     from billing.policy import Policy  # noqa: PLC0415
 
@@ -46,14 +49,34 @@ def check(
         policy = Policy.parse(_text(file))
     except BadInput as error:
         next_step = f"next:  {error.next_step}" if error.next_step else ""
-        raise Stop(Exit.REFUSED, f"field: {error.field}", f"cause: {error.cause}", next_step) from error
+        raise Stop(Exit.NOT_IN_ORDER, f"field: {error.field}", f"cause: {error.cause}", next_step) from error
     content = policy.model_dump(mode="json")
     if as_json:
         data_json({"content_hash": policy.content_hash, "policy": content})
         return
-    data(f"content_hash  {policy.content_hash}")
-    for name, value in content.items():
-        data(f"{name}  {value}")
+    field("content_hash", policy.content_hash, _WIDTH)
+    for name, value in _plain(content):
+        field(name, value, _WIDTH)
+
+
+def _plain(content: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """Every value under its dotted key, as policy.toml spells both; a list of plain values on one line."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield from _plain(value, f"{at}.{name}" if at else name)
+    elif isinstance(content, list) and any(isinstance(one, dict) for one in content):
+        for index, one in enumerate(content):
+            yield from _plain(one, f"{at}.{index}")
+    else:
+        yield at, _spelled(content)
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or "none"
+    return str(value) if value not in {None, ""} else "-"
 
 
 @app.command()

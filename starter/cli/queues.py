@@ -29,7 +29,9 @@ def approvals_list(
 ) -> None:
     """List the invoices that wait for a human: to whom it is put, by when, why. The next deadline comes first."""
     found = api.pages("/inbox", {"kind": "approval", "assignee": assignee}, limit)
-    rows(found if as_json else [_row(one) for one in found], COLUMNS, as_json=as_json)
+    nobody = f"nothing is put to {assignee}" if assignee else "no invoice waits for a person"
+    empty = f"{nobody}; `billhook policy explain FILE` says which trigger would"
+    rows(found if as_json else [_row(one) for one in found], COLUMNS, as_json=as_json, empty=empty)
 
 
 def _row(one: dict[str, Any]) -> dict[str, Any]:

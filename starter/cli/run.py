@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from starter.cli.exits import Exit, Stop
+from starter.cli.months import Month
 from starter.cli.output import AsJson, data, data_json, say
 from starter.cli.records import with_database
 from starter.cli.temporal import with_temporal
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 app: Final = typer.Typer(help="Monthly runs: usage invoices for every active subscription.", no_args_is_help=True)
 
-Period = Annotated[str, typer.Argument(metavar="PERIOD", help="The month that is billed, for example 2026-10.")]
 Group = Annotated[str | None, typer.Option("--group", help="One billing group of motions.toml; all without it.")]
 
 _TALK_EVERY: Final = 5_000
@@ -33,7 +33,7 @@ _TALK_EVERY: Final = 5_000
 
 
 @app.command()
-def plan(period: Period, group: Group = None, as_json: AsJson = False) -> None:
+def plan(period: Month, group: Group = None, as_json: AsJson = False) -> None:
     """Show what a run would do: invoices, totals, who must look, what changed, how long. Nothing is started."""
     from settings import load_motions, load_settings  # noqa: PLC0415 - commands load what they need when they run
 
@@ -51,7 +51,7 @@ def plan(period: Period, group: Group = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def start(
-    period: Period,
+    period: Month,
     group: Group = None,
     early: Annotated[
         bool, typer.Option("--early", help="Also a month that is not over: later usage goes into the next one.")
@@ -94,7 +94,7 @@ def _user() -> str:
 
 
 @app.command()
-def status(period: Period, group: Group = None, as_json: AsJson = False) -> None:
+def status(period: Month, group: Group = None, as_json: AsJson = False) -> None:
     """Show how far a month's run is: invoices, amounts, rate, when it is through, who was left out and why."""
     from settings import load_motions, load_settings  # noqa: PLC0415
     from starter.cli.run_status import never, told  # noqa: PLC0415

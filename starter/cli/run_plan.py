@@ -26,8 +26,8 @@ def told(plan: RunPlan) -> Iterator[str]:
 
 
 def _until(plan: RunPlan) -> str:
-    ends = plan.month_ends_at.astimezone(ZoneInfo(plan.zone))
-    return f"over since {ends:%Y-%m-%d %H:%M}" if plan.is_over else f"not over until {ends:%Y-%m-%d %H:%M}; so far:"
+    ends = plan.month_ends_at.astimezone(ZoneInfo(plan.zone)).isoformat(timespec="minutes")
+    return f"over since {ends}" if plan.is_over else f"not over until {ends}; so far:"
 
 
 def _people(plan: RunPlan) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from starter.cli.exits import Exit, Stop
+from starter.cli.months import month
 from starter.cli.output import AsJson, data, rows, say
 from starter.cli.temporal import with_temporal
 
@@ -80,8 +81,10 @@ def resume(schedule_id: Id) -> None:
 @app.command()
 def backfill(
     schedule_id: Id,
-    first: Annotated[str, typer.Option("--from", metavar="PERIOD", help="The first month to bill, such as 2026-07.")],
-    last: Annotated[str, typer.Option("--to", metavar="PERIOD", help="The last month to bill.")],
+    first: Annotated[
+        str, typer.Option("--from", metavar="PERIOD", callback=month, help="The first month to bill, such as 2026-07.")
+    ],
+    last: Annotated[str, typer.Option("--to", metavar="PERIOD", callback=month, help="The last month to bill.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fired.")] = False,
 ) -> None:
     """Fire a billing group's schedule for months that it missed, one after the other."""

@@ -47,7 +47,8 @@ def list_(as_json: AsJson = False) -> None:
         async with database.session() as session:
             return [one.model_dump(mode="json", exclude={"hash", "sha256"}) for one in await list_tokens(session)]
 
-    rows(with_database(work), ("name", "scopes", "created_at", "revoked_at"), as_json=as_json)
+    columns, empty = ("name", "scopes", "created_at", "revoked_at"), "no token; `billhook token create NAME` makes one"
+    rows(with_database(work), columns, as_json=as_json, empty=empty)
 
 
 @app.command()

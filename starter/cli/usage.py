@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import typer
 
+from starter.cli.api import url
 from starter.cli.exits import Exit, Stop
+from starter.cli.months import Month
 from starter.cli.output import AsJson, data, data_json, field, printable, rows, say
 from starter.cli.records import with_database
+from starter.cli.wording import for_terminal
 
 if TYPE_CHECKING:
     from records.session import Database
@@ -103,7 +106,7 @@ def _show(summary: "Summary") -> None:
     field("overages", f"{summary.overages:,} invoices came of them")
     field("refused", f"{summary.refused:,}" + (f", kept in {summary.rejects}" if summary.rejects else ""))
     for one in summary.refusals:
-        words = "; ".join(part for part in (f"{one.field}: {one.reason}", one.next_step) if part)
+        words = "; ".join(part for part in (f"{one.field}: {one.reason}", for_terminal(one.next_step, url())) if part)
         data(f"  line {one.line}  {printable(words)}")
     if summary.refused > len(summary.refusals):
         data(f"  and {summary.refused - len(summary.refusals):,} more")
@@ -112,7 +115,7 @@ def _show(summary: "Summary") -> None:
 @app.command()
 def show(
     subscription: Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="The subscription's id.")],
-    period: Annotated[str, typer.Argument(metavar="PERIOD", help="The month that bills it, for example 2026-10.")],
+    period: Month,
     as_json: AsJson = False,
 ) -> None:
     """Print what a month bills of each meter: all of it, what of it came late, what an overage has billed."""
@@ -123,18 +126,17 @@ def show(
     data(f"{subscription}  {period}  {'closed' if found['closed'] else 'open'}")
     listed = [{**one, "late": ", ".join(f"{many} in {month}" for month, many in one["late"].items())}
               for one in found["meters"]]  # fmt: skip
-    rows(listed, ("meter", "used", "late", "as_overage"), as_json=False)
+    empty = "nothing was used; `billhook usage import FILE` counts what was"
+    rows(listed, ("meter", "used", "late", "as_overage"), as_json=False, empty=empty)
 
 
 async def _month(database: "Database", subscription_id: str, period: str) -> dict[str, Any]:
-    from billing.groups import first_day  # noqa: PLC0415
     from billing.money import plain_text  # noqa: PLC0415
     from records import subscriptions, usage  # noqa: PLC0415
 
-    first_day(period)
     async with database.session() as session:
         if await subscriptions.get_subscription(session, subscription_id) is None:
-            step = f"next:  create it: PUT /subscriptions/{subscription_id}"
+            step = f"next:  billhook subscription put {subscription_id} FILE"
             raise Stop(Exit.NOT_FOUND, f"cause: no subscription {subscription_id!r}", step)
         used = (await usage.used(session, [subscription_id], period)).get(subscription_id, {})
         closed = (subscription_id, period) in await usage.closed(session, [subscription_id], period)

@@ -56,7 +56,12 @@ WRONG = [
     ('amount = "1.00"', "amount = 1.0", "github.milestones.0.amount", "decimal string"),
     ('amount = "1.00"', 'amount = "0"', "github.milestones.0", "nothing to bill"),
     ('currency = "USD"', 'currency = "XXQ"', "github.milestones.0.currency", "ISO 4217"),
-    ('repository = "acme/website"', 'repository = "website"', "github.milestones.0.repository", "write it as owner/name"),
+    (
+        'repository = "acme/website"',
+        'repository = "website"',
+        "github.milestones.0.repository",
+        "write it as owner/name",
+    ),
     ('customer = "acme"', 'custommer = "acme"', "github.milestones.0", ""),
 ]
 

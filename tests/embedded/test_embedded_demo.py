@@ -6,6 +6,7 @@ import pytest
 
 from starter.embedded.demo.compare import disagreements
 from starter.embedded.demo.month import Example, month
+from starter.embedded.demo.show import folded
 
 
 def changed() -> Example:
@@ -49,3 +50,10 @@ def test_a_month_that_went_as_it_should_disagrees_nowhere() -> None:
 def test_a_change_that_came_to_something_else_is_told(changes: dict[str, Any], says: str) -> None:
     ours, audit = books(**changes)
     assert any(says in one for one in disagreements({"k": changed()}, [ours], audit))
+
+
+def test_a_key_is_broken_after_a_colon_where_there_is_no_room_and_never_in_a_word() -> None:
+    key = "invoice:project_4821:overage:2026-10:api"
+    assert folded(key, 160) == key
+    assert folded(key, 80).split("\n") == ["invoice:project_4821:", "overage:2026-10:api"]
+    assert folded("a" * 40 + ":b", 80) == "a" * 40 + ":\nb"

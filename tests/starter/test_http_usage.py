@@ -80,6 +80,15 @@ async def test_subscriptions_are_listed_by_page_group_and_customer(metered: Api)
     assert [one["id"] for one in found["data"]] == ["sub_2", "sub_3"]
 
 
+async def test_every_wrong_field_of_a_plan_is_named_with_what_to_send_instead(metered: Api) -> None:
+    body = {name: [] for name in PLAN if name != "charges"} | {"charges": 3, "color": "red"}
+    answer = (await metered.http.put("/subscriptions/sub_1", json=body)).json()
+    assert {one["field"] for one in answer["errors"]} >= {"customer_id", "currency", "started_on", "charges", "color"}
+    assert all(one["cause"] and one["next_step"] for one in answer["errors"]), answer
+    assert "should" not in answer["detail"]
+    assert answer["detail"].endswith(f"and {len(answer['errors']) - 5} more")
+
+
 WRONG: list[tuple[dict[str, Any], int, str]] = [
     ({"billing_group": "mars"}, 422, "billing_group"),
     ({"billing_group": "europe"}, 422, "currency"),

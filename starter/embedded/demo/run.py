@@ -121,7 +121,9 @@ async def _compared(
     folded = sum(example.times - 1 for example in keys.values())
     numbers = truth["numbers"]
     console.print(f"{len(keys)} invoices; {folded} repeated triggers folded into them")
-    console.print(f"numbers {numbers['first']} to {numbers['last']}, contiguous: {numbers['contiguous']}")
+    console.print(
+        f"numbers {numbers['first']} to {numbers['last']}, contiguous: {'yes' if numbers['contiguous'] else 'no'}"
+    )
     console.print(f"bean-check: {refused or 'accepted'}")
     return [*wrong, *([f"bean-check: {refused}"] if refused else [])]
 

@@ -1,6 +1,7 @@
 """The command line as a person and a script meet it: help, streams, exit codes, refusals in words."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -87,10 +88,45 @@ def test_a_refusal_is_printed_as_field_cause_and_next_step(run: Run, refusing: A
     assert answer.stderr.splitlines() == ["field: status", "cause: no such state", "next:  drop it"]
 
 
-@pytest.mark.parametrize(("status", "code"), [(401, 4), (403, 4), (404, 5), (409, 1), (503, 3)])
+@pytest.mark.parametrize(("status", "code"), [(401, 4), (403, 4), (404, 5), (409, 1), (422, 1), (502, 3), (503, 3)])
 def test_exit_codes_follow_the_refusal(run: Run, refusing: Any, status: int, code: int) -> None:
     answer = run("invoice", "show", "k", BILLHOOK_API_URL=refusing(status, {"detail": "no"}), BILLHOOK_TOKEN="bh_x")
     assert answer.returncode == code
+
+
+LISTS = [
+    ("invoice", "billhook trigger MOTION FILE"),
+    ("approvals", "billhook policy explain FILE"),
+    ("cases", "his invoice's page"),
+    ("events", "billhook doctor"),
+    ("subscription", "billhook subscription put ID FILE"),
+]
+
+
+@pytest.mark.parametrize(("noun", "step"), LISTS)
+def test_an_empty_list_says_what_there_is_none_of_and_what_would_fill_it(
+    run: Run, refusing: Any, noun: str, step: str
+) -> None:
+    answer = run(noun, "list", BILLHOOK_API_URL=refusing(200, {"data": [], "next_cursor": None}), BILLHOOK_TOKEN="bh_x")
+    assert (answer.returncode, answer.stdout) == (Exit.OK, "")
+    assert re.match(r"(no|nothing) .*; ", answer.stderr), answer.stderr
+    assert step in answer.stderr
+
+
+@pytest.mark.parametrize(("said", "told"), [
+    ("create it first: PUT /customers/acme", "next:  create it first: billhook customer put acme FILE"),
+    ("create it: PUT /subscriptions/s_1", "next:  create it: billhook subscription put s_1 FILE"),
+    ("the keys are listed by GET /invoices", "next:  the keys are listed by billhook invoice list"),
+    ("read it: GET /invoices/invoice:p:m; see", "next:  read it: billhook invoice show invoice:p:m; see"),
+    ("the events are listed by GET /events", "next:  the events are listed by billhook events list"),
+    ("bill this period by hand: POST /triggers/usage", "next:  bill this period by hand: billhook trigger usage FILE"),
+    ("try again shortly; see /readyz", "next:  try again shortly; see `billhook doctor`"),
+    ("the fields are listed at /docs", "next:  the fields are listed at URL/docs"),
+])  # fmt: skip
+def test_a_next_step_names_a_command_and_no_call_of_the_api(run: Run, refusing: Any, said: str, told: str) -> None:
+    url = refusing(409, {"detail": "x", "next_step": said})
+    answer = run("invoice", "show", "k", BILLHOOK_API_URL=url, BILLHOOK_TOKEN="bh_x")
+    assert answer.stderr.splitlines()[1] == told.replace("URL", url)
 
 
 def test_json_alone_is_on_stdout(run: Run, refusing: Any) -> None:
@@ -121,6 +157,8 @@ def test_fields_names_the_owner_of_each_field(run: Run) -> None:
 
 def test_a_token_is_made_listed_and_revoked_without_showing_it_again(run: Run) -> None:
     assert run("db", "upgrade").returncode == Exit.OK
+    none = run("token", "list")
+    assert (none.stdout, none.stderr) == ("", "no token; `billhook token create NAME` makes one\n")
     made = run("token", "create", "maria", "--scope", "approve")
     assert made.returncode == Exit.OK, made.stderr
     listed = run("token", "list", "--json")

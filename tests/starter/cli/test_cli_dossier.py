@@ -52,7 +52,7 @@ async def test_a_dossier_is_written_checked_and_once_changed_refused(stack: Stac
 
     file.write_bytes(file.read_bytes().replace(b'"status":"billed"', b'"status":"viewed"', 1))
     code, out, err = await _run(stack, tmp_path, *check)
-    assert (code, out) == (Exit.REFUSED, "")
+    assert (code, out) == (Exit.NOT_IN_ORDER, "")
     assert "entry 2 (state)" in err
     assert "was changed" in err
 

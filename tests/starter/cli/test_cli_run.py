@@ -70,7 +70,7 @@ async def test_what_cannot_be_run_is_said_with_the_next_step(stack: Stack, env: 
     group = await billhook(stack, "run", "status", "2026-10", "--group", "asia", **env)
     assert (group.returncode, f"use one of {env['GROUP']}" in group.stderr) == (Exit.NOT_FOUND, True)
     month = await billhook(stack, "run", "start", "2026-13", **env)
-    assert (month.returncode, "is no month" in month.stderr) == (Exit.REFUSED, True)
+    assert (month.returncode, "is no month" in month.stderr) == (Exit.USAGE, True)
 
 
 async def test_a_schedule_is_applied_backfilled_and_removed_with_its_group(stack: Stack, env: Env) -> None:

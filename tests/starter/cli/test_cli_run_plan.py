@@ -61,7 +61,7 @@ def test_a_person_reads_invoices_totals_who_must_look_what_changed_and_how_long_
     answer = run("2026-10", "--group", "europe", BILLHOOK_JUPITER_RATE="0.001")
     assert answer.returncode == Exit.OK, answer.stderr
     lines = [" ".join(line.split()) for line in answer.stdout.splitlines()]
-    assert lines[0] == "europe 2026-10 in Europe/Berlin, over since 2026-11-01 00:00"
+    assert lines[0] == "europe 2026-10 in Europe/Berlin, over since 2026-11-01T00:00+01:00"
     assert "to start 2 invoices: 90010.00 USD" in lines
     assert "need a look 1 of them: 90000.00 USD" in lines
     assert "1 by the rule over_threshold" in lines
@@ -88,7 +88,7 @@ def test_without_a_limit_it_says_which_setting_has_none(run: Run) -> None:
 
 def test_what_cannot_be_planned_is_said_with_the_next_step(run: Run, tmp_path: Path) -> None:
     month = run("2026-13")
-    assert (month.returncode, month.stdout) == (Exit.REFUSED, "")
+    assert (month.returncode, month.stdout) == (Exit.USAGE, "")
     assert "is no month" in month.stderr
     group = run("2026-10", "--group", "asia")
     assert group.returncode == Exit.NOT_FOUND

@@ -134,9 +134,9 @@ def test_no_refused_line_steers_the_terminal(billhook: Billhook, tmp_path: Path)
         (["import", "a.csv", "--format", "xml"], Exit.USAGE, "'xml' is no format"),
         (["import", "a.csv", "--rejects", "no/such/folder"], Exit.USAGE, "--rejects"),
         (["import", "a.csv"], Exit.REFUSED, "the first line does not name quantity"),
-        (["show", "s9", "2026-10"], Exit.NOT_FOUND, "PUT /subscriptions/s9"),
-        (["show", "s1", "october"], Exit.REFUSED, "YYYY-MM"),
-        (["show", "s1", "9999-12"], Exit.REFUSED, "YYYY-MM"),
+        (["show", "s9", "2026-10"], Exit.NOT_FOUND, "billhook subscription put s9 FILE"),
+        (["show", "s1", "october"], Exit.USAGE, "YYYY-MM"),
+        (["show", "s1", "9999-12"], Exit.USAGE, "YYYY-MM"),
     ],
 )
 def test_what_cannot_be_done_says_why_and_what_to_do(
