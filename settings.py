@@ -1,14 +1,21 @@
 """Billhook's own settings, read once at start: `BILLHOOK_` variables, then `.env`, then `billhook.toml`.
 
+A secret may be handed over as a file instead, as Docker and Kubernetes do: `BILLHOOK_JUPITER_API_KEY_FILE` names one
+that holds what `BILLHOOK_JUPITER_API_KEY` would. So with every setting among SECRETS.
+
 Temporal's settings are not here; they come from temporalio.envconfig, so that one profile serves every Temporal tool.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -18,6 +25,7 @@ from billing import queues
 from billing.errors import BadInput
 from billing.mappings import System
 from billing.motions_file import MotionsFile
+from billing.payload_keys import PayloadKeys
 from billing.policy import Policy
 from billing.queues import Queue
 
@@ -51,6 +59,52 @@ def _free(task_queue: str) -> str:
     if queues.is_of_runs(task_queue):
         raise ValueError(f"{task_queue!r} ends like a queue of runs; choose another name, for example billhook")
     return task_queue
+
+
+def _keys(text: SecretStr) -> SecretStr:
+    PayloadKeys.parse(text.get_secret_value())
+    return text
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """What the files hold that `BILLHOOK_..._FILE` names, in one place where settings stand."""
+
+    def __init__(self, settings_cls: type[BaseSettings], place: Mapping[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._place = place
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """A secret's text, or None where no file is named. Raises BadInput naming the setting."""
+        file = self._named(f"{field_name}_file")
+        if not file:
+            return None, field_name, False
+        text = secret_in(f"{_PREFIX}{field_name}_FILE".upper(), Path(str(file)))
+        if self._named(field_name) not in {None, "", text}:
+            setting = f"{_PREFIX}{field_name}".upper()
+            raise BadInput(setting, "it is set, and so is its file, which says something else", "keep one of both")
+        return text, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(self.settings_cls.model_fields[name], name)[0] for name in SECRETS}
+        return {name: text for name, text in found.items() if text is not None}
+
+    def _named(self, name: str) -> Any:
+        """As environments spell it, with the prefix, or as TOML does."""
+        return self._place.get(f"{_PREFIX}{name}".lower()) or self._place.get(name)
+
+
+def secret_in(setting: str, file: Path) -> str:
+    """The text of a secret's file, without the line's end. Raises BadInput naming `setting`, never what was read."""
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BadInput(setting, f"{file} cannot be read: {error.strerror}", _MEND) from error
+    except UnicodeDecodeError:
+        # Without its cause: that holds the bytes.
+        raise BadInput(setting, f"{file} is no text in UTF-8", _MEND) from None
+    if not text:
+        raise BadInput(setting, f"{file} is empty", "put the secret into it, or do not name it")
+    return text
 
 
 class Settings(BaseSettings):
@@ -96,6 +150,8 @@ class Settings(BaseSettings):
     # steps that one worker process has under way at each outside system; all three stay within its 100 connections
     run_most_open: int = Field(default=200, ge=1, le=10_000)
     # invoices of monthly runs that may be on their way at once; the dev server takes a thousand, a cluster more
+    payload_keys: Annotated[SecretStr, AfterValidator(_keys)] = SecretStr("")
+    # seals what Temporal keeps: `id:base64` of 32 bytes each, comma separated, the first seals; without one it is clear
     log_format: Literal["text", "json"] = "text"
     delivery: Literal["mail", "api"] = "mail"
     carry_po: Literal["customer", "source", "never"] = "customer"
@@ -109,6 +165,9 @@ class Settings(BaseSettings):
     oidc_client_id: str = ""
     oidc_client_secret: SecretStr = SecretStr("")
     # sign-in at the desk by OpenID Connect, beside tokens; without an issuer there is none
+    outbound_hosts: str = ""
+    # called beside the hosts of jupiter_url, hubspot_url and oidc_issuer, comma separated: where an issuer keeps its
+    # tokens or keys elsewhere. A name alone is https; every other address is refused before the request leaves
     reconcile_minutes: int = Field(default=15, ge=1, le=1440)
     # how long a lost webhook may go unnoticed; a run lists the whole account, a page per hundred invoices
     reconcile_grace_s: int = Field(default=120, ge=0, le=86_400)
@@ -125,11 +184,22 @@ class Settings(BaseSettings):
         return self.ledger_file or self.data_dir / "ledger.beancount"
 
     @property
+    def outbound_urls(self) -> list[str]:
+        """Where an outside call may go: the scheme, host and port of these."""
+        more = [one if "://" in one else f"https://{one}" for one in re.split(r"[,\s]+", self.outbound_hosts) if one]
+        return [url for url in (self.jupiter_url, self.hubspot_url, self.oidc_issuer, *more) if url]
+
+    @property
     def rates(self) -> dict[Queue, float]:
         """Steps per second by the outside system's queue; a system without a limit is left out."""
         crm = (HUBSPOT_RATE if self.crm == "hubspot" else 0) if self.crm_rate is None else self.crm_rate
         found = {Queue.JUPITER: self.jupiter_rate, Queue.CRM: crm, Queue.MAIL: self.mail_rate}
         return {queue: rate for queue, rate in found.items() if rate}
+
+    @property
+    def sealing_keys(self) -> PayloadKeys:
+        """What seals and opens payloads at Temporal; empty where they are clear."""
+        return PayloadKeys.parse(self.payload_keys.get_secret_value())
 
     @property
     def webhook_secret_list(self) -> list[str]:
@@ -150,9 +220,19 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """First named wins."""
+        """First named wins; a secret's file comes before what the places behind its own hold."""
         toml = TomlConfigSettingsSource(settings_cls)
-        return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+        found: list[PydanticBaseSettingsSource] = [init_settings]
+        for source in (env_settings, dotenv_settings, toml):
+            place = source.env_vars if isinstance(source, EnvSettingsSource) else toml.init_kwargs
+            found += [SecretFiles(settings_cls, place), source]
+        return (*found, file_secret_settings)
+
+
+SECRETS: Final = tuple(
+    name for name, field in Settings.model_fields.items() if not field.repr or "SecretStr" in str(field.annotation)
+)
+"""Every setting that may hold one, and so may be handed over as a file."""
 
 
 def load_settings() -> Settings:

@@ -206,7 +206,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
     database = Database(settings.database)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
-        http: httpx.AsyncClient = await stack.enter_async_context(build_client())
+        http: httpx.AsyncClient = await stack.enter_async_context(build_client(settings.outbound_urls))
         yield Parts(
             database=database,
             invoicing=Jupiter(http, settings.jupiter_url, settings.jupiter_api_key, wire=settings.jupiter_wire),

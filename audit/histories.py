@@ -19,6 +19,7 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import signatures
+from connectors.payloads import UnknownPayloadKey, is_sealed, key_id
 from workflows.invoice import InvoiceWorkflow
 from workflows.late import LateEventWorkflow
 
@@ -119,12 +120,41 @@ async def _read(client: Client, key: str) -> History | None:
                 # A run before this one may have gone with its retention; the rest still says what it says.
                 break
             raise
-        runs.insert(0, list(fetched.events))
+        runs.insert(0, [await _opened(client, event) for event in fetched.events])
         started = runs[0][0].workflow_execution_started_event_attributes
         run_id = started.continued_execution_run_id
         if not run_id:
             break
     return _chain(runs) if runs else None
+
+
+async def _opened(client: Client, event: HistoryEvent) -> HistoryEvent:
+    """The event with the payloads that are read below as they were before they were sealed.
+
+    Raises UnknownPayloadKey, UnreadablePayload: a history that cannot be read must not look like one that is empty.
+    """
+    codec = client.data_converter.payload_codec
+    for payloads in _read_of(event):
+        if codec is not None:
+            await codec.decode_wrapper(payloads)
+        sealed = [one for one in payloads.payloads if is_sealed(one)]
+        if sealed:
+            raise UnknownPayloadKey(key_id(sealed[0]))
+    return event
+
+
+def _read_of(event: HistoryEvent) -> tuple[Payloads, ...]:
+    match event.event_type:
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            return (event.activity_task_scheduled_event_attributes.input,)
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            return (event.activity_task_completed_event_attributes.result,)
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+            return (event.workflow_execution_signaled_event_attributes.input,)
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+            return (event.workflow_execution_completed_event_attributes.result,)
+        case _:
+            return ()
 
 
 def _chain(runs: list[list[HistoryEvent]]) -> History:
@@ -183,7 +213,7 @@ class _Reading:
 
 
 def _first(payloads: Payloads) -> dict[str, Any]:
-    """The first payload as JSON; empty where it is none, for example behind a codec that we do not hold."""
+    """The first payload as JSON; empty where it is none."""
     try:
         found = json.loads(payloads.payloads[0].data) if payloads.payloads else {}
     except ValueError:

@@ -1,17 +1,21 @@
 """Every outside call over HTTP: one client per process, and one kind of failure that says what a retry needs to know.
 
-CallFailed   the call did not succeed: a status, or nothing heard at all
-BadAnswer    it succeeded and the answer makes no sense; asking again will not help
+CallFailed    the call did not succeed: a status, or nothing heard at all
+BadAnswer     it succeeded and the answer makes no sense; asking again will not help
+HostRefused   it was not made: no setting names that host, whoever wrote the address into what we were sent
 
 Whatever was answered is noted (connectors/noted.py) for the timeline and the dossier of the invoice.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
 
+from billing.errors import BillhookError
 from connectors.noted import note
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0, pool=5.0)
@@ -60,15 +64,49 @@ class BadAnswer(Exception):
         super().__init__(f"{call} answered what cannot be right: {why}")
 
 
-def build_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """The shared client: explicit timeouts and limits, no redirects (a write must not be repeated elsewhere)."""
+class HostRefused(BillhookError):
+    """A request to somewhere that no setting names. It did not leave this process."""
+
+    status = 503
+    slug = "host-refused"
+
+    def __init__(self, url: httpx.URL) -> None:
+        super().__init__(
+            f"{url.scheme}://{url.netloc.decode('ascii')} is no host that this Billhook may call",
+            next_step="if it is right, add it to BILLHOOK_OUTBOUND_HOSTS and start again",
+        )
+
+
+def build_client(allowed: Iterable[str], transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """The shared client: explicit timeouts and limits, no redirects (a write must not be repeated elsewhere), and no
+    request but to the scheme, host and port of one of the URLs `allowed`: each raises HostRefused before it is made,
+    a redirect that somebody follows too."""
+    origins = frozenset(_origins(allowed))
+
+    async def only_allowed(request: httpx.Request) -> None:
+        if _origin(request.url) not in origins:
+            raise HostRefused(request.url)
+
     return httpx.AsyncClient(
         timeout=TIMEOUT,
         limits=LIMITS,
         follow_redirects=False,
         transport=transport,
         headers={"User-Agent": "billhook"},
+        event_hooks={"request": [only_allowed]},
     )
+
+
+def _origins(urls: Iterable[str]) -> Iterator[tuple[str, bytes, int | None]]:
+    """What is no URL opens no way; whoever is given it as an address says so."""
+    for url in urls:
+        with suppress(httpx.InvalidURL):
+            yield _origin(httpx.URL(url))
+
+
+def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    """httpx leaves a scheme's own port out, whether or not it was written."""
+    return url.scheme, url.raw_host, url.port
 
 
 async def call(

@@ -20,7 +20,6 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -29,6 +28,7 @@ from billing.decisions import Answer, Cancel, Decide, DecideChange, Delegate, Re
 from billing.errors import BadInput, BillhookError, Conflict, Forbidden, NotFound, NotPossible, StaleRevision
 from billing.events import EventType, InvoiceEvent
 from billing.intent import Intent
+from connectors.payloads import data_converter
 from settings import Settings
 from starter.ranking import put_first
 from workflows import starting
@@ -111,7 +111,7 @@ async def connect(settings: Settings) -> Client:
     options = ClientConfig.load_client_connect_config()
     options.setdefault("target_host", "127.0.0.1:7233")
     try:
-        return await Client.connect(**options, data_converter=pydantic_data_converter)
+        return await Client.connect(**options, data_converter=data_converter(settings.sealing_keys))
     except RuntimeError as error:
         # What the SDK raises where nothing listens.
         raise EngineUnreachable(_first_line(error)) from error

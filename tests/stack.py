@@ -16,10 +16,10 @@ from aiosmtpd.handlers import Message as MessageHandler
 from aiosmtpd.smtp import SMTP
 from pydantic import SecretStr
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 import worker
 from activities.recording import RecordingInterceptor
+from connectors.payloads import data_converter
 from records.session import Database
 from records.tokens import Scope, create_token, revoke_token
 from sandbox.config import SandboxConfig
@@ -218,7 +218,7 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
         database = Database(settings.database)
         around.push_async_callback(database.close)
         await bring_up(database)
-        client = await _connect(temporal_address)
+        client = await _connect(temporal_address, settings)
         sandbox = SandboxConfig(
             database=folder / "sandbox.db",
             api_key=API_KEY,
@@ -227,9 +227,7 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
             webhook_secret=WEBHOOK_SECRET,
         )
         await around.enter_async_context(serving(build_server(sandbox), sandbox_socket))
-        app = create_app(
-            settings, database, lambda: Client.connect(temporal_address, data_converter=pydantic_data_converter)
-        )
+        app = create_app(settings, database, lambda: _connect(temporal_address, settings))
         config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=2)
         await around.enter_async_context(serving(uvicorn.Server(config), api_socket))
         if worker_options is not None:
@@ -258,5 +256,5 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
         yield stack
 
 
-async def _connect(address: str) -> Client:
-    return await Client.connect(address, data_converter=pydantic_data_converter)
+async def _connect(address: str, settings: Settings) -> Client:
+    return await Client.connect(address, data_converter=data_converter(settings.sealing_keys))

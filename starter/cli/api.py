@@ -22,7 +22,11 @@ _BY_STATUS: Final = {
 
 
 def known(name: str) -> str:
-    """A variable of the environment, else of DATA_DIR/credentials.env, else ""."""
+    """A variable of the environment or the file that it names, else of DATA_DIR/credentials.env, else ""."""
+    if not os.environ.get(name) and (file := os.environ.get(f"{name}_FILE")):
+        from settings import secret_in  # noqa: PLC0415
+
+        return secret_in(f"{name}_FILE", Path(file))
     data_dir = Path(os.environ.get("BILLHOOK_DATA_DIR") or ".billhook")
     return os.environ.get(name) or credentials.read(data_dir).get(name, "")
 

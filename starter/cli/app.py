@@ -10,6 +10,7 @@ from starter.cli import (
     api,
     audit,
     cases,
+    codec,
     customers,
     db,
     doctor,
@@ -61,6 +62,7 @@ app.add_typer(schedule.app, name="schedule")
 app.command()(policy.fields)
 app.add_typer(policy.app, name="policy")
 app.add_typer(tokens.app, name="token")
+app.add_typer(codec.app, name="codec")
 app.add_typer(db.app, name="db")
 app.command()(audit.audit)
 app.command()(doctor.doctor)

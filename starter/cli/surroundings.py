@@ -11,4 +11,5 @@ def use_embedded_credentials() -> None:
     data_dir = Path(os.environ.get("BILLHOOK_DATA_DIR") or ".billhook")
     for file in (credentials.FILE_NAME, credentials.ADDRESSES):
         for name, value in credentials.read(data_dir, file).items():
-            os.environ.setdefault(name, value)
+            if f"{name}_FILE" not in os.environ:
+                os.environ.setdefault(name, value)

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from audit.sources import Sources, read_mails
+from connectors.payloads import data_converter
 from records.session import Database
 from records.sql import now
 from settings import Settings
@@ -51,7 +51,7 @@ async def sources_of_stack(stack: Stack, say: Say) -> AsyncIterator[Sources]:
     async def connect() -> Client:
         if stack.outside.temporal:
             return await temporal.connect(settings)
-        return await Client.connect(stack.temporal_address, data_converter=pydantic_data_converter)
+        return await Client.connect(stack.temporal_address, data_converter=data_converter(settings.sealing_keys))
 
     async with sources_of(settings, say, connect) as sources:
         yield sources

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from settings import secret_in
 from starter.embedded import credentials
 from starter.embedded.errors import DirectoryInUse
 from starter.embedded.ports import Ports
@@ -53,10 +54,20 @@ async def running(data_dir: Path, ports: Ports, say: Say) -> AsyncIterator[tuple
 
 
 def _secrets(data_dir: Path, outside: Outside) -> dict[str, str]:
-    made = credentials.ensure(data_dir)
+    made = {**credentials.ensure(data_dir), **_from_files()}
     # A real API has a key and a webhook secret of its own; those of the environment win there.
     names = (credentials.API_KEY, credentials.WEBHOOK_SECRETS) if outside.jupiter else ()
     return {**made, **{name: os.environ[name] for name in names if os.environ.get(name)}}
+
+
+def _from_files() -> dict[str, str]:
+    """What the environment hands over as files; the parts are told it like what the stack makes up for itself.
+
+    Raises BadInput naming the setting.
+    """
+    names = (credentials.API_KEY, credentials.WEBHOOK_SECRETS, credentials.SESSION_SECRET)
+    files = {name: os.environ.get(f"{name}_FILE") for name in names}
+    return {name: secret_in(f"{name}_FILE", Path(file)) for name, file in files.items() if file}
 
 
 async def _with_token(stack: Stack) -> Stack:

@@ -40,7 +40,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     metrics = Metrics()
     engine = Engine(client_factory)
     door = Door(database)
-    http = build_client()
+    http = build_client(settings.outbound_urls)
     motions = load_motions(settings)
     vendors = build_vendors(settings, motions, database, http)
     dispatcher = Dispatcher(

@@ -103,7 +103,7 @@ async def desk(tmp_path: Path, key_life: int) -> AsyncIterator[Desk]:
     async with database.transaction() as session:
         await customers.put_customer(session, "acme", CUSTOMER)
     async with (
-        build_client() as client,
+        build_client([url]) as client,
         httpx.AsyncClient(base_url=url, headers={"Authorization": "Bearer jk_test"}) as http,
     ):
         invoicing = Jupiter(client, url, SecretStr("jk_test"))

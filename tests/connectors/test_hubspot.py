@@ -45,7 +45,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def hubspot(fake: FakeHubSpot) -> AsyncIterator[HubSpot]:
-    async with build_client() as client:
+    async with build_client([fake.url]) as client:
         yield HubSpot(client, fake.url, SecretStr(TOKEN))
 
 
@@ -120,4 +120,4 @@ async def test_a_record_that_a_batch_does_not_answer_is_a_bad_answer(hubspot: Hu
 
 def test_without_a_token_it_does_not_begin() -> None:
     with pytest.raises(BadInput, match="hubspot_token"):
-        HubSpot(build_client(), "https://x.example", SecretStr(""))
+        HubSpot(build_client([]), "https://x.example", SecretStr(""))

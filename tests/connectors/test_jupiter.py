@@ -40,7 +40,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Jupiter]:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = build_server(SandboxConfig(database=tmp_path / "s.db", api_key=KEY.get_secret_value(), public_url=url))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with build_client() as client:
+    async with build_client([url]) as client:
         yield Jupiter(client, url, KEY)
     server.should_exit = True
     await serving
@@ -106,7 +106,8 @@ ANSWER = {"id": "x", "status": "draft", "version": 1, "total_cents": 500, "curre
 
 
 def over(handler: Handler, **options: Any) -> Jupiter:
-    return Jupiter(build_client(httpx.MockTransport(handler)), "http://api.example", KEY, **options)
+    client = build_client(["http://api.example"], httpx.MockTransport(handler))
+    return Jupiter(client, "http://api.example", KEY, **options)
 
 
 async def test_every_write_carries_its_step_key_and_ids_cannot_leave_their_place() -> None:

@@ -13,14 +13,14 @@ from tests.stack import Stack
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with build_client() as found:
+async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    async with build_client(stack.settings.outbound_urls) as found:
         yield found
 
 
 def over(status: int, body: bytes = b"") -> Jupiter:
     answer = httpx.MockTransport(lambda request: httpx.Response(status, content=body))
-    return Jupiter(build_client(answer), "http://api.example", SecretStr("jk_test"))
+    return Jupiter(build_client(["http://api.example"], answer), "http://api.example", SecretStr("jk_test"))
 
 
 async def asked(api: Jupiter) -> RemoteInvoice:

@@ -19,7 +19,7 @@ _SECRETS = ("secret", "api.example", "Bearer")
 
 
 def _client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.AsyncClient:
-    return build_client(httpx.MockTransport(answer))
+    return build_client([_URL], httpx.MockTransport(answer))
 
 
 @pytest.fixture

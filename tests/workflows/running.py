@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 import worker
 from billing.intent import Commercial, Intent, Line, Motion, Source
 from billing.queues import Queue
+from connectors.payloads import data_converter
 from records import intents
 from starter import client as temporal
 from tests.stack import Stack, assert_eventually
@@ -43,7 +43,7 @@ async def working(
 ) -> AsyncIterator[None]:
     """A worker process of its own: own parts and own connection. `noted` hears of the calls to the invoicing API."""
     address = stack.client.service_client.config.target_host
-    client = await Client.connect(address, data_converter=pydantic_data_converter)
+    client = await Client.connect(address, data_converter=data_converter(stack.settings.sealing_keys))
     async with worker.parts_of(stack.settings) as parts:
         heard = replace(parts, invoicing=Noting(parts.invoicing, noted)) if noted else parts
         options = {"workflow_runner": worker.sandboxed(), **options}

@@ -56,7 +56,7 @@ async def _hubspot(settings: Settings, mapping: HubSpotMapping) -> Finding:
 
     wanted = {"companies": set(mapping.company_names.values()), "deals": set(mapping.deal_names.values())}
     try:
-        async with build_client() as client:
+        async with build_client(settings.outbound_urls) as client:
             hubspot = HubSpot(client, settings.hubspot_url, settings.hubspot_token)
             lacking = {kind: names - await hubspot.property_names(kind) for kind, names in wanted.items()}
     except BadInput as error:
