@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.events import EventType, InvoiceEvent
 from billing.record import Fate
+from records.claim_tables import ClaimRow
 from records.sql import affected, insert_for, now, paged, table
 from records.tables import EventRow, InvoiceRow
 
-_V, _I = table(EventRow), table(InvoiceRow)
-_IS_PENDING: Final = _V.c.fate == literal_column(f"'{Fate.PENDING.value}'")
+_V, _I, _C = table(EventRow), table(InvoiceRow), table(ClaimRow)
+IS_PENDING: Final = _V.c.fate == literal_column(f"'{Fate.PENDING.value}'")
 # A literal: PostgreSQL's generic plan for a parameter cannot know that the partial index is enough.
 
 OURS: Final = "jupiter"
@@ -160,6 +161,7 @@ async def pending(
     without: Collection[str] = (),
     *,
     notices: bool = False,
+    holder: str = "",
 ) -> list[Due]:
     """What is due for delivery at `at`, the longest waiting lanes first and each lane in the order of events.
 
@@ -167,12 +169,15 @@ async def pending(
 
     A lane in which one event waits for its next attempt waits as a whole, and none gives more than `per_lane`: so order
     holds within an invoice, and one with a thousand events leaves the others their turn. Lanes in `without` are left
-    out. Places are given by the index alone, and only those who have their turn are read.
+    out, and those that another than `holder` has claimed. Places are given by the index alone, and only those who have
+    their turn are read.
     """
     rests, about_invoices = func.max(_V.c.next_attempt_at), _V.c.source.in_(_ABOUT_INVOICES)
+    others = select(_C.c.name).where(_C.c.holder != holder, _C.c.until > at)
+    is_free = and_(_V.c.lane.not_in(without), _V.c.lane.not_in(others))
     lanes = (
         select(_V.c.lane)
-        .where(_IS_PENDING, ~about_invoices if notices else about_invoices, _V.c.lane.not_in(without))
+        .where(IS_PENDING, ~about_invoices if notices else about_invoices, is_free)
         .group_by(_V.c.lane)
         .having(or_(rests.is_(None), rests <= at))
         .order_by(func.min(_V.c.received_at))
@@ -183,7 +188,7 @@ async def pending(
         .over(partition_by=_V.c.lane, order_by=(_V.c.created_at, _V.c.received_at, _V.c.id))
         .label("place")
     )
-    queued = select(_V.c.id, _V.c.source, place).where(_IS_PENDING, _V.c.lane.in_(lanes)).subquery()
+    queued = select(_V.c.id, _V.c.source, place).where(IS_PENDING, _V.c.lane.in_(lanes)).subquery()
     turn = (
         select(*(_V.c[field.name] for field in fields(Due)))
         .join(queued, and_(_V.c.id == queued.c.id, _V.c.source == queued.c.source))
@@ -224,7 +229,7 @@ async def mark(s: AsyncSession, marks: Sequence[Mark]) -> None:
 @lru_cache
 def _mark_unstated() -> Any:
     values: dict[str, Any] = {name: bindparam(name) for name in ("fate", "reason", "attempts", "next_attempt_at")}
-    return update(_V).where(_V.c.id == bindparam("event"), _V.c.stated_by.is_(None), _IS_PENDING).values(values)
+    return update(_V).where(_V.c.id == bindparam("event"), _V.c.stated_by.is_(None), IS_PENDING).values(values)
 
 
 async def waiting_bodies(s: AsyncSession, key: str, kind: EventType) -> list[bytes]:
@@ -254,7 +259,7 @@ async def requeue_quarantined(s: AsyncSession) -> int:
 async def _requeue(s: AsyncSession, which: ColumnElement[bool]) -> int:
     """What else waits in their lanes is due at once too: the wait was for what somebody has mended meanwhile."""
     lanes = select(_V.c.lane).where(which)
-    waiting = update(_V).where(_IS_PENDING, _V.c.lane.in_(lanes))
+    waiting = update(_V).where(IS_PENDING, _V.c.lane.in_(lanes))
     await s.execute(waiting.values(next_attempt_at=None))
     values = {"fate": Fate.PENDING.value, "reason": "", "attempts": 0, "next_attempt_at": None}
     return await affected(s, update(_V).where(which, _V.c.stated_by.is_(None)).values(values))

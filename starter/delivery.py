@@ -1,5 +1,7 @@
 """Stored events on their way to their workflows, in lanes: one after another within an invoice, invoices side by side.
 
+An invoice is claimed while its events are in hand, so that no other process has them too (starter/claiming.py).
+
 No invoice waits for another: one whose calls take long keeps its own lane busy and nothing else, one that Temporal
 refuses for now rests, and the marks of whatever was settled share transactions, for SQLite has one writer.
 """
@@ -20,6 +22,7 @@ from records import events
 from records.events import Due, Mark
 from records.group import GroupCommit
 from records.session import Database
+from starter.claiming import LEASE_S, Claims
 from starter.client import Engine, EngineUnreachable
 from starter.routing import Verdict, Waits
 
@@ -36,9 +39,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class UnderWay:
-    """What one task delivers: events of one invoice, None where nobody knows it."""
+    """What one task delivers: events of one invoice, named by its key, or by their lane where nobody knows it."""
 
-    key: str | None
+    name: str
     lanes: frozenset[str]
     events: int
 
@@ -114,11 +117,13 @@ class Delivery:
         watcher: Watcher | None = None,
         door_is_late: Callable[[], bool] = lambda: False,
         when_free: Callable[[], None] = lambda: None,
+        lease_s: float = LEASE_S,
     ) -> None:
         self._turns, self._router, self._watcher = turns, router, watcher
         self._door_is_late, self._when_free = door_is_late, when_free
         self._way_in = asyncio.Lock()
-        self._marks = GroupCommit(database, _write)
+        self.claims = Claims(database, lease_s)
+        self._ends = GroupCommit(database, self._write)
         self._under_way: dict[asyncio.Task[None], UnderWay] = {}
 
     @property
@@ -131,25 +136,25 @@ class Delivery:
         """Events under way."""
         return sum(one.events for one in self._under_way.values())
 
-    async def begin(self, due: Sequence[Due]) -> None:
-        """`due` are of lanes that are not under way. Raises what the database raises; then nothing was begun.
+    async def begin(self, due: Sequence[Due]) -> bool:
+        """Whether some of it set out. `due` are of lanes that are not under way. Raises what the database raises; then
+        nothing was begun.
 
         An invoice has a second lane where some of its events name it by the API's id alone: that one waits.
         """
         if not due:
-            return
+            return False
         keys = await self._router.keys_of(due)
         invoices: dict[str, list[Due]] = defaultdict(list)
         for row in due:
             invoices[keys[row.id] or row.lane].append(row)
-        busy = {one.key for one in self._under_way.values() if one.key}
-        for rows in invoices.values():
-            key = keys[rows[0].id]
-            if key in busy:
-                continue
-            task = asyncio.create_task(self._deliver(rows, key))
-            self._under_way[task] = UnderWay(key, frozenset(row.lane for row in rows), len(rows))
+        busy = {one.name for one in self._under_way.values()}
+        taken = await self.claims.take({name: rows for name, rows in invoices.items() if name not in busy})
+        for name, rows in taken.items():
+            task = asyncio.create_task(self._deliver(name, rows, keys[rows[0].id]))
+            self._under_way[task] = UnderWay(name, frozenset(row.lane for row in rows), len(rows))
             task.add_done_callback(lambda _: self._when_free())
+        return bool(taken)
 
     async def finished(self, patience_s: float | None = None) -> None:
         """Raises the first trouble, if any, after the others went on: one invoice's trouble stops no other."""
@@ -168,21 +173,24 @@ class Delivery:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self._under_way.clear()
+        await self.claims.let_go()
 
-    async def _deliver(self, rows: list[Due], key: str | None) -> None:
+    async def _deliver(self, name: str, rows: list[Due], key: str | None) -> None:
         """One invoice's events, in order. One that has to wait holds back those behind it."""
         marks: list[Mark] = []
         try:
             async with self._turns.one() as is_on:
                 for row in rows if is_on else ():
                     await self._after_the_door()
+                    if not self.claims.holds(name):
+                        log.warning("claim_lost", name=name)
+                        return
                     verdict = await self._settle(row, key)
                     marks.append(_as_mark(row, verdict))
                     if isinstance(verdict, Waits):
                         return
         finally:
-            if marks:
-                await self._marked(marks)
+            await self._ended(name, marks)
 
     async def _after_the_door(self) -> None:
         """Whoever waits for an answer goes first: a stored event can wait, a sender cannot. Never for long.
@@ -212,17 +220,19 @@ class Delivery:
         self._turns.went_well()
         return verdict
 
-    async def _marked(self, marks: list[Mark]) -> None:
-        await self._marks.put(marks)
+    async def _ended(self, name: str, marks: list[Mark]) -> None:
+        """Marked and given back in one transaction: whoever has it next sees what became of it."""
+        self.claims.end(name)
+        await self._ends.put((name, marks))
         for mark in marks:
             log.debug("event_settled", id=mark.event_id, fate=mark.fate.value, reason=mark.reason)
             if self._watcher:
                 self._watcher.fate(mark.fate.value)
 
-
-async def _write(session: AsyncSession, found: Sequence[list[Mark]]) -> Sequence[None]:
-    await events.mark(session, [mark for marks in found for mark in marks])
-    return [None] * len(found)
+    async def _write(self, session: AsyncSession, found: Sequence[tuple[str, list[Mark]]]) -> Sequence[None]:
+        await events.mark(session, [mark for _, marks in found for mark in marks])
+        await self.claims.give_back(session, [name for name, _ in found])
+        return [None] * len(found)
 
 
 def _as_mark(row: Due, verdict: Verdict) -> Mark:

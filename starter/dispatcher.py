@@ -1,8 +1,8 @@
 """From stored events to signalled workflows: the second half of the door, and what heals a crash between the halves.
 
 One background task in the API process. Intake wakes it at once; besides, it sweeps at its start and every few seconds,
-which also starts the workflows of intents that were registered while Temporal was away. Several API processes may do
-this at once: a workflow knows an event that comes twice by its id, and starts are deduplicated by key.
+which also starts the workflows of intents that were registered while Temporal was away. Several API processes do this
+at once: an invoice's events are delivered by whoever has claimed it, and starts are deduplicated by key.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from billing.mappings import System
 from records import events, intents
 from records.session import Database
 from starter import client as temporal
+from starter.claiming import LEASE_S, RENEW_S
 from starter.client import Engine, EngineUnreachable
 from starter.delivery import Delivery, Turns, Watcher
 from starter.routing import Router
@@ -55,19 +56,22 @@ class Dispatcher:
         sweep_s: float = SWEEP_S,
         pauses: tuple[timedelta, ...] = PAUSES,
         vendors: Mapping[System, Vendor] | None = None,
+        lease_s: float = LEASE_S,
     ) -> None:
         self._database, self._engine, self._task_queue = database, engine, task_queue
         self._turns = Turns(engine)
         router = Router(database, engine, task_queue, pauses)
         self._delivery = Delivery(
-            database, self._turns, router, watcher=watcher, door_is_late=door_is_late, when_free=self.wake
-        )
+            database, self._turns, router,
+            watcher=watcher, door_is_late=door_is_late, when_free=self.wake, lease_s=lease_s,
+        )  # fmt: skip
         # With turns of their own: a CRM that takes seconds to answer holds up no invoice's event.
         self._notice_turns = Turns(engine)
         notices = VendorRouter(database, engine, task_queue, vendors or {}, self, pauses=pauses)
         self._notices = Delivery(
-            database, self._notice_turns, notices, watcher=watcher, door_is_late=door_is_late, when_free=self.wake
-        )
+            database, self._notice_turns, notices,
+            watcher=watcher, door_is_late=door_is_late, when_free=self.wake, lease_s=lease_s,
+        )  # fmt: skip
         self._watcher = watcher
         self._sweep_s = sweep_s
         self._news = asyncio.Event()
@@ -75,11 +79,14 @@ class Dispatcher:
         self._started: set[str] = set()
         self._is_stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._renew_s = lease_s * RENEW_S / LEASE_S
 
     def start(self) -> None:
         """Begin with what an earlier process left."""
         self._is_stopping = False
         self._task = asyncio.create_task(self._run(), name="dispatcher")
+        self._renewing = asyncio.create_task(self._renew(), name="dispatcher's claims")
 
     async def stop(self) -> None:
         """Whatever is under way after a moment stays pending and is taken up by the next start.
@@ -94,6 +101,9 @@ class Dispatcher:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._delivery.stop()
         await self._notices.stop()
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
 
     @property
     def is_running(self) -> bool:
@@ -131,6 +141,16 @@ class Dispatcher:
             if not more and not self._is_stopping:
                 await self._rest(max(0.0, sweep_at - loop.time()))
 
+    async def _renew(self) -> None:
+        """A task of its own: no pass, however long it takes, may cost us what is under way."""
+        while True:
+            await asyncio.sleep(self._renew_s)
+            try:
+                await self._delivery.claims.renew()
+                await self._notices.claims.renew()
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("claims_not_renewed", cause=str(error)[:200])
+
     async def _rest(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -151,7 +171,7 @@ class Dispatcher:
         return False
 
     async def pass_once(self, *, sweep: bool = True, patience_s: float | None = None) -> bool:
-        """Mark what runs, start what does not (when sweeping), deliver what is due. True if there was something due.
+        """Mark what runs, start what does not (when sweeping), deliver what is due. True if some of it set out.
 
         What is not delivered within `patience_s` goes on by itself, and later passes leave its invoice alone.
         """
@@ -163,18 +183,20 @@ class Dispatcher:
         due, notices = await self._due(self._delivery), await self._due(self._notices, notices=True)
         if self._watcher:
             self._watcher.waiting(len(due) + len(notices))
-        await self._delivery.begin(due)
-        await self._notices.begin(notices)
+        began = [await self._delivery.begin(due), await self._notices.begin(notices)]
         await self._delivery.finished(patience_s)
         await self._notices.finished(patience_s)
-        return bool(due or notices)
+        return any(began)
 
     async def _due(self, delivery: Delivery, *, notices: bool = False) -> list[events.Due]:
         most = BATCH - delivery.count
         if most <= 0:
             return []
         async with self._database.session() as session:
-            return await events.pending(session, most, datetime.now(UTC), without=delivery.lanes, notices=notices)
+            return await events.pending(
+                session, most, datetime.now(UTC),
+                without=delivery.lanes, notices=notices, holder=delivery.claims.holder,
+            )  # fmt: skip
 
     async def _mark_started(self) -> None:
         if not self._started:

@@ -3,10 +3,11 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from records import run_tables, tables, usage_tables
+from records import claim_tables, run_tables, tables, usage_tables
 
 _METADATA = SQLModel.metadata
-_TABLES = (run_tables, tables, usage_tables)  # named so that the imports, which fill the metadata, are seen to be used
+_TABLES = (claim_tables, run_tables, tables, usage_tables)
+# Named so that the imports, which fill the metadata, are seen to be used.
 
 context.configure(
     connection=context.config.attributes["connection"],
