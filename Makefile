@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories motions-doc check lint types imports lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run screenshots clean
+.PHONY: setup demo test drills histories motions-doc check lint types imports secure lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run screenshots clean
 
 setup: $(STAMP)
 
@@ -33,7 +33,7 @@ histories: $(STAMP)
 motions-doc: $(STAMP)
 	@$(BIN)/python -m starter.vendors.motion_docs $(ARGS)
 
-check: lint types imports
+check: lint types imports secure
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -44,6 +44,10 @@ types: $(STAMP)
 
 imports: $(STAMP)
 	$(BIN)/lint-imports --no-cache
+
+secure: $(STAMP)
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive billing workflows activities connectors records starter sandbox audit worker.py settings.py
+	$(BIN)/python -m tests.locks
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.lifecycle $(ARGS)

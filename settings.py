@@ -168,6 +168,11 @@ class Settings(BaseSettings):
     outbound_hosts: str = ""
     # called beside the hosts of jupiter_url, hubspot_url and oidc_issuer, comma separated: where an issuer keeps its
     # tokens or keys elsewhere. A name alone is https; every other address is refused before the request leaves
+    token_rate: float = Field(default=200, ge=0)
+    address_rate: float = Field(default=500, ge=0)
+    webhook_rate: float = Field(default=2000, ge=0)
+    # requests per second of one token, of one address, and of one address that sends webhooks; ten seconds of it may
+    # come at once, 0 is no limit. Each API process counts for itself.
     reconcile_minutes: int = Field(default=15, ge=1, le=1440)
     # how long a lost webhook may go unnoticed; a run lists the whole account, a page per hundred invoices
     reconcile_grace_s: int = Field(default=120, ge=0, le=86_400)

@@ -80,7 +80,7 @@ class FaultBox:
     def turn(self, switches: Faults) -> None:
         """Replace all switches and start the random numbers over from the seed."""
         self.switches = switches
-        self._random = random.Random(switches.seed)  # noqa: S311 - repeatable on purpose, protects nothing
+        self._random = random.Random(switches.seed)  # noqa: S311 - repeatable on purpose, protects nothing # nosec B311
 
     def _hits(self, *rates: float) -> list[bool]:
         return [self._random.random() < rate for rate in rates]

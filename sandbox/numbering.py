@@ -15,7 +15,7 @@ def next_number(tx: Tx, invoice_id: str, prefix: str) -> str:
         "INSERT INTO series (name, last) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET last = last + 1 RETURNING last",
         prefix,
     )
-    assert row is not None  # noqa: S101 - RETURNING always answers one row
+    assert row is not None  # noqa: S101 - RETURNING always answers one row # nosec B101
     tx.run("UPDATE invoices SET ordinal = ? WHERE id = ?", row["last"], invoice_id)
     return f"{prefix}-{row['last']:05d}"
 

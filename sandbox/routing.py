@@ -67,12 +67,12 @@ def _body(problem: Problem) -> Response:
 
 
 async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - registered for nothing else
+    assert isinstance(error, Problem)  # noqa: S101 - registered for nothing else # nosec B101
     return _body(error)
 
 
 async def _validation(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else # nosec B101
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return _body(Malformed("The body is not valid JSON."))
@@ -80,7 +80,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else # nosec B101
     return answer({"error": error.detail, "field": None}, error.status_code, dict(error.headers or {}))
 
 

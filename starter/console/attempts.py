@@ -1,29 +1,29 @@
 """How often one address may try to sign in. In memory: it slows guessing down, what stops it is 256 bits of token."""
 
-import ipaddress
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from time import monotonic
 from typing import ClassVar, Final
 
 from billing.errors import BillhookError
+from starter.http.rates import network_of
 
 TRIES: Final = 10
 WINDOW_S: Final = 300.0
 # A person who pastes the wrong thing does so twice; a script is slowed to two tries a minute.
 _ADDRESSES: Final = 10_000
 # Beyond that the one seen longest ago is forgotten.
-_NETWORK: Final = 64
-# One IPv6 customer has a whole /64 to try from.
 
 
 class TooManyAttempts(BillhookError):
-    """This address tried too often."""
+    """This address tried too often; `retry_after_s` is when the next try counts."""
 
     status: ClassVar[int] = 429
     slug: ClassVar[str] = "too-many-attempts"
 
     def __init__(self, wait_s: float) -> None:
+        self.retry_after_s = math.ceil(wait_s)
         super().__init__(
             "too many attempts to sign in from this address", next_step=f"try again in {int(wait_s // 60) + 1} minutes"
         )
@@ -38,7 +38,7 @@ class Attempts:
 
     def count(self, address: str) -> None:
         """One more try. Raises TooManyAttempts, and then counts none."""
-        now, network = self._clock(), _network(address)
+        now, network = self._clock(), network_of(address)
         tries = [at for at in self._tries.get(network, []) if now - at < WINDOW_S]
         if len(tries) >= TRIES:
             raise TooManyAttempts(WINDOW_S - (now - tries[0]))
@@ -49,14 +49,6 @@ class Attempts:
 
     def forgive(self, address: str) -> None:
         """The last try was a good one."""
-        tries = self._tries.get(_network(address))
+        tries = self._tries.get(network_of(address))
         if tries:
             tries.pop()
-
-
-def _network(address: str) -> str:
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((found, _NETWORK), strict=False)) if found.version == 6 else address  # noqa: PLR2004

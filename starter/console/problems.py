@@ -13,7 +13,7 @@ from starter.console.desk import HOME
 from starter.console.render import is_fragment, page, say
 from starter.console.route import SignInFirst
 from starter.console.visits import visit_of
-from starter.http.problems import KINDS, RETRY_AFTER_S, Problem, told
+from starter.http.problems import KINDS, RETRY_AFTER_S, Problem, retry_after, told
 
 SIGN_IN: Final = "/desk/sign-in"
 _TITLES: Final = {
@@ -47,7 +47,10 @@ def install(app: FastAPI) -> None:
 async def _answer(request: Request, error: Exception) -> Response:
     if isinstance(error, SignInFirst):
         return _to_sign_in(request, error)
-    return shown(request, told(request, error))
+    answer = shown(request, told(request, error))
+    if wait := retry_after(error):
+        answer.headers["Retry-After"] = wait
+    return answer
 
 
 def shown(request: Request, problem: Problem) -> Response:

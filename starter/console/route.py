@@ -75,6 +75,7 @@ async def _signed_in(request: Request) -> Caller:
         token = await tokens.find_by_fingerprint(records, session.token)
     if token is None:
         raise SignInFirst("the token that signed in here was revoked")
+    desk_of(request).parts.rates.of_token(token.sha256)
     return Caller.of(token)
 
 

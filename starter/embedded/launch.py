@@ -18,7 +18,7 @@ def main() -> None:
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         _die_with(parent)
-        os.execvp(command[0], command)  # noqa: S606 - the supervisor's own command, no shell
+        os.execvp(command[0], command)  # noqa: S606 - the supervisor's own command, no shell # nosec B606
     _stay_between(command)
 
 
@@ -37,7 +37,7 @@ def _stay_between(command: list[str]) -> None:
     import subprocess  # noqa: PLC0415
     import threading  # noqa: PLC0415
 
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the supervisor's own command, no shell
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the supervisor's own command, no shell # nosec B603
 
     def watch() -> None:
         sys.stdin.buffer.read()

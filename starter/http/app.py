@@ -12,15 +12,18 @@ from records.session import Database
 from settings import Settings, load_motions, load_policy
 from starter.client import ClientFactory, Engine
 from starter.console.build import create_desk
+from starter.console.cookies import PATH as DESK
 from starter.console.desk import HOME
-from starter.console.headers import DeskHeaders
+from starter.console.headers import HEADERS as OF_DESK
 from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http import problems
 from starter.http.auth import SCHEME
+from starter.http.headers import SecurityHeaders
 from starter.http.limits import BodyLimit
 from starter.http.metrics import Metrics, Timed
 from starter.http.parts import Parts
+from starter.http.rates import AddressLimit, Rates
 from starter.http.routes import customers, health, invoices, policy, queues, triggers, usage, vendor_webhooks, webhooks
 from starter.intake import Door, Verifier
 from starter.vendors.build import build_vendors
@@ -37,7 +40,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
 
     Raises BadInput where the policy, the motions or the OpenID issuer that the settings name cannot be used.
     """
-    metrics = Metrics()
+    metrics, rates = Metrics(), Rates(settings)
     engine = Engine(client_factory)
     door = Door(database)
     http = build_client(settings.outbound_urls)
@@ -47,7 +50,14 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         database, engine, settings.task_queue, watcher=metrics, door_is_late=lambda: door.is_late, vendors=vendors
     )
     verifier = Verifier(settings.webhook_secret_list)
-    app = FastAPI(title="Billhook", version=VERSION, description=_ABOUT, lifespan=_lifespan, redirect_slashes=False)
+    app = FastAPI(
+        title="Billhook",
+        version=VERSION,
+        description=_ABOUT,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+    )
     app.state.http = http
     app.state.parts = Parts(
         settings=settings,
@@ -61,13 +71,15 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         door=door,
         metrics=metrics,
         vendors=vendors,
+        rates=rates,
     )
     for module in (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health):
         app.include_router(module.router)
     _add_desk(app)
     problems.install(app)
     app.add_middleware(BodyLimit)
-    app.add_middleware(DeskHeaders)
+    app.add_middleware(AddressLimit, rates=rates)
+    app.add_middleware(SecurityHeaders, pages={DESK: OF_DESK}, secure=settings.public_url.startswith("https:"))
     app.add_middleware(Timed, metrics=metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app

@@ -74,7 +74,7 @@ class GuardedRoute(APIRoute):
 
 
 async def _admit(request: Request, scope: Scope) -> Caller:
-    """Raises Unauthorized, Forbidden."""
+    """Raises Unauthorized, TooManyRequests, Forbidden."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != SCHEME or not secret.strip():
         raise Unauthorized("this call needs a token", next_step=_HOW)
@@ -83,6 +83,7 @@ async def _admit(request: Request, scope: Scope) -> Caller:
         token = await tokens.find_token(session, secret.strip())
     if token is None:
         raise Unauthorized("the token is not known, or was revoked", next_step=_HOW)
+    parts.rates.of_token(token.sha256)
     return admitted(Caller.of(token), scope)
 
 

@@ -13,6 +13,7 @@ from starter.client import Engine
 from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http.metrics import Metrics
+from starter.http.rates import Rates
 from starter.intake import Door, Verifier
 from starter.vendors.build import Vendors
 
@@ -32,6 +33,7 @@ class Parts:
     door: Door
     metrics: Metrics
     vendors: Vendors
+    rates: Rates
 
 
 async def parts_of(request: Request) -> Parts:

@@ -86,19 +86,36 @@ def install(app: FastAPI) -> None:
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, BillhookError):
+        return refusal(error)
     answer = _response(told(request, error))
     if isinstance(error, HTTPException):
         answer.headers.update(error.headers or {})
     return answer
 
 
+def refusal(error: BillhookError) -> JSONResponse:
+    """The response for a refusal of ours, and when to come again where it says so."""
+    answer = _response(_refused(error))
+    if wait := retry_after(error):
+        answer.headers["Retry-After"] = wait
+    return answer
+
+
+def retry_after(error: Exception) -> str:
+    """Seconds, or "" for an error that says none."""
+    return str(getattr(error, "retry_after_s", ""))
+
+
+def _refused(error: BillhookError) -> Problem:
+    return described(error.status, error.slug, error.detail, next_step=error.next_step, errors=_named_fields(error))
+
+
 def told(request: Request, error: Exception) -> Problem:
     """What is said of `error`, one of KINDS; what is ours to mend goes to the log."""
     match error:
         case BillhookError():
-            return described(
-                error.status, error.slug, error.detail, next_step=error.next_step, errors=_named_fields(error)
-            )
+            return _refused(error)
         case RequestValidationError() | ValidationError():
             return _invalid(error)
         case HTTPException():

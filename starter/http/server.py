@@ -43,7 +43,9 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     database = Database(settings.database)
     try:
         app = create_app(settings, database, lambda: connect(settings))
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=10)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=10
+        )
         # What is loaded by now stays; a full collection that looks at all of it stops every sender for 0.1 s.
         gc.collect()
         gc.freeze()

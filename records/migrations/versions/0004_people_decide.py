@@ -28,7 +28,7 @@ def _intents() -> None:
     payload = "payload::jsonb -> 'source' ->> 'scope'"
     if op.get_bind().dialect.name == "sqlite":
         payload = "json_extract(payload, '$.source.scope')"
-    op.execute(f"UPDATE intents SET scope = coalesce({payload}, '')")  # noqa: S608 - one of the two texts above
+    op.execute(f"UPDATE intents SET scope = coalesce({payload}, '')")  # noqa: S608 - one of the two texts above # nosec B608
     op.create_index("ix_intents_scope", "intents", ["scope", "motion", "created_at"])
 
 

@@ -40,6 +40,6 @@ def _rebuilt(column: sa.Column[int] | sa.Column[str], name: str, drawn_from: str
         sa.PrimaryKeyConstraint("key", name, name="decisions_by_" + name),
     )
     op.execute(
-        f"INSERT INTO decisions (key, {name}, {_SAID}) SELECT key, {drawn_from}, {_SAID} FROM former_decisions"  # noqa: S608 - words of this file alone
+        f"INSERT INTO decisions (key, {name}, {_SAID}) SELECT key, {drawn_from}, {_SAID} FROM former_decisions"  # noqa: S608 - words of this file alone # nosec B608
     )
     op.drop_table("former_decisions")
