@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories motions-doc check lint types imports secure lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run screenshots clean
+.PHONY: setup demo test drills histories motions-doc docs check lint types imports secure lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run screenshots clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,9 @@ histories: $(STAMP)
 
 motions-doc: $(STAMP)
 	@$(BIN)/python -m starter.vendors.motion_docs $(ARGS)
+
+docs: $(STAMP)
+	@$(BIN)/python -m docs.site
 
 check: lint types imports secure
 
@@ -75,4 +78,4 @@ lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --no-annotate pyproject.toml --group dev -o requirements/dev.lock
 
 clean:
-	rm -rf .venv .billhook
+	rm -rf .venv .billhook .docs

@@ -1,0 +1,1 @@
+"""The documentation site: its reference is written by the code that it describes, at every build."""
