@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from billing.approvers import Standing
 from billing.assessing import assess
-from billing.assessment import Assessment, Reason
+from billing.assessment import Assessment, History, Reason
 from billing.errors import KeyTaken, UnknownCustomer
 from billing.intent import Intent, Motion
 from billing.motions import parse_trigger
@@ -23,7 +23,8 @@ from records.session import Database
 
 
 class Explanation(BaseModel):
-    """What would happen to one trigger. `total` is a decimal string; `exists` if its key is registered already."""
+    """What would happen to one trigger. `total` is a decimal string; `exists` if its key is registered already.
+    `notes` are for whoever asks; they make nobody look."""
 
     key: str
     motion: Motion
@@ -35,6 +36,7 @@ class Explanation(BaseModel):
     outcome: str
     policy_hash: str
     reasons: list[Reason]
+    notes: list[str] = []
     approvals_needed: int
     assignee: str
     remind_at: datetime | None
@@ -71,12 +73,20 @@ async def explain(
         outcome=_outcome(found, intent, stands),
         policy_hash=found.policy_hash,
         reasons=list(found.reasons),
+        notes=_notes(policy, total.currency, history),
         approvals_needed=found.approvals_needed,
         assignee=found.assignee,
         remind_at=found.remind_at,
         escalate_at=found.escalate_at,
         expire_at=found.expire_at,
     )
+
+
+def _notes(policy: Policy, currency: str, history: History) -> list[str]:
+    """What nobody is asked about and somebody may still want to know."""
+    if policy.other_currency.ask or history.currency in {"", currency}:
+        return []
+    return [f"The invoice is in {currency}, and the customer's record says {history.currency}."]
 
 
 def _outcome(found: Assessment, intent: Intent, stands: Intent | None) -> str:

@@ -115,6 +115,7 @@ def test_the_cost_of_an_invoice_is_counted_from_a_recorded_history() -> None:
     found = cost.recorded("automatic")
     assert sum(cost.kinds(found).values()) == billed_actions(found) > 10
     assert f"| {billed_actions(found)} | {len(found.events)} |" in cost.table_of_actions()
+    assert f"about {billed_actions(found)} million actions" in cost.arithmetic()
 
 
 def test_the_runbook_says_what_to_do_for_every_step_that_can_fail() -> None:

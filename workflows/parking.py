@@ -29,7 +29,7 @@ class Parking:
         self._records = records
 
     def park(self, signature: Signature[Q, A], error: ActivityError) -> None:
-        reason = words_of(error)
+        reason = words_of(error).rstrip(".")
         words = f"Could not {signature.words}: {reason}. Mend the cause, then `retry`."
         self._state.failed_step, self._state.parked = signature.name, Parked(before=self._state.status, words=words)
         self._say.note("failed", "billhook", f"could not {signature.words}: {reason}")

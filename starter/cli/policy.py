@@ -96,6 +96,8 @@ def explain(
         data(f"{name:16} {found[name] if found[name] not in {None, ''} else '-'}")
     for reason in found["reasons"]:
         data(f"{'reason':16} {reason['text']} ({reason['rule']})")
+    for note in found.get("notes", []):
+        data(f"{'note':16} {note}")
 
 
 def motion_of(body: Any) -> TriggerMotion:

@@ -37,6 +37,16 @@ async def test_a_trigger_is_explained_and_nothing_is_started(api_without_tempora
     assert (await api.http.get("/invoices")).json()["data"] == []
 
 
+async def test_another_currency_than_the_customer_s_is_noted_where_the_policy_asks_nobody(
+    api_without_temporal: Api,
+) -> None:
+    await _customer(api_without_temporal)
+    for currency, notes in (("USD", []), ("EUR", ["The invoice is in EUR, and the customer's record says USD."])):
+        body = {"motion": "milestone", "trigger": milestone_body(currency=currency, amount="10.00")}
+        found = (await api_without_temporal.http.post("/policy/explain", json=body)).json()
+        assert (found["automatic"], found["notes"]) == (True, notes)
+
+
 async def test_a_key_that_stands_is_said_to_stand(api_without_temporal: Api) -> None:
     api = api_without_temporal
     await _customer(api)

@@ -15,8 +15,12 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "events": events.text,
     "temporal": temporal.text,
 }
-FRAGMENTS: Final[Mapping[str, Callable[[], str]]] = {"cost_table": cost.table_of_actions, "cost_detail": cost.detail}
-"""Tables that pages written by hand include."""
+FRAGMENTS: Final[Mapping[str, Callable[[], str]]] = {
+    "cost_table": cost.table_of_actions,
+    "cost_detail": cost.detail,
+    "cost_sum": cost.arithmetic,
+}
+"""What pages written by hand include."""
 
 
 def write(folder: Path) -> None:

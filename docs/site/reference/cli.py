@@ -1,5 +1,6 @@
 """The command line, from the Typer application that runs it."""
 
+import textwrap
 import typing
 from collections.abc import Iterator
 from enum import Enum
@@ -11,6 +12,10 @@ from docs.site.markdown import code, codes, page, prose, table
 from starter.cli.app import app
 from starter.cli.exits import Exit
 
+_WIDE: Final = 84
+# What the theme shows of a line without scrolling.
+_HARD: Final = "\N{NO-BREAK SPACE}"
+# Inside of an option and its value no line is broken.
 _ENDS: Final = {
     Exit.OK: "done",
     Exit.REFUSED: "refused or failed: the request was understood, and the answer is no",
@@ -45,7 +50,9 @@ def _exits() -> str:
 
 
 def _command(path: str, command: Any) -> str:
-    usage = " ".join([path, *(_spelled(one) for one in command.params if not _is_help(one))])
+    words = [path, *(_spelled(one) for one in command.params if not _is_help(one))]
+    usage = textwrap.fill(" ".join(word.replace(" ", _HARD) for word in words), _WIDE, subsequent_indent="    ",
+                          break_long_words=False, break_on_hyphens=False).replace(_HARD, " ")  # fmt: skip
     rows = [(_names(one), _about(one)) for one in command.params if not _is_help(one)]
     return f"## {path}\n\n```\n{usage}\n```\n\n{prose(command.help)}\n\n{table(('', 'means'), rows)}"
 

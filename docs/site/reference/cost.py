@@ -21,6 +21,8 @@ _PATHS: Final[Mapping[str, str]] = {
     "followed_up": 'not viewed: one "did you get it" mail',
 }
 _DETAILED: Final = "automatic"
+_USD_A_MILLION: Final = 50
+# An example of a price; a contract has its own.
 _NAMES: Final = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: "start",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: "signal",
@@ -40,12 +42,12 @@ def table_of_actions() -> str:
     for name, words in _PATHS.items():
         found = recorded(name)
         actions = billed_actions(found)
-        rows.append((words, actions, len(found.events), f"{_usd(actions)}"))
-    return table(("the invoice", "billed actions", "events of history", "USD at 50 a million"), rows)
+        rows.append((words, actions, len(found.events), _usd(actions)))
+    return table(("the invoice", "billed actions", "events of history", f"USD at {_USD_A_MILLION} a million"), rows)
 
 
 def _usd(actions: int) -> str:
-    return f"{actions * 50 / 1_000_000:.5f}"
+    return f"{actions * _USD_A_MILLION / 1_000_000:.5f}"
 
 
 def detail() -> str:
@@ -53,6 +55,17 @@ def detail() -> str:
     counted = kinds(recorded(_DETAILED))
     rows = [*counted.items(), ("**together**", sum(counted.values()))]
     return table(("kind", "actions"), rows)
+
+
+def arithmetic() -> str:
+    """What a million of them come to."""
+    milestone, usage = (billed_actions(recorded(name)) for name in (_DETAILED, "billed_by_a_run"))
+    dollars = (milestone + usage) * _USD_A_MILLION
+    return (
+        f"So a million milestone invoices a month are about {milestone} million actions, and a million usage invoices "
+        f"of monthly runs about {usage} million: {milestone} + {usage} million at {_USD_A_MILLION} USD a million are "
+        f"{dollars:,} USD.\n"
+    )
 
 
 def kinds(found: WorkflowHistory) -> Counter[str]:

@@ -43,7 +43,7 @@ def text() -> str:
 
 def _row(name: str, field: Any, said: str) -> tuple[str, str, str]:
     default = "" if field.is_required() else _default(field.default)
-    return code(f"{_PREFIX}{name.upper()}"), default, said
+    return code(f"{_PREFIX}{name.upper()}"), default, f"{said[:1].upper()}{said[1:]}"
 
 
 def _default(value: Any) -> str:
