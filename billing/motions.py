@@ -75,7 +75,7 @@ class DiscountBody(_Body):
         if self.type is DiscountType.FLAT:
             value = Money.parse(self.value, currency, "discount.value").major
         elif value > MAX_PERCENT:
-            raise BadInput("discount.value", f"{self.value} percent is over {MAX_PERCENT}")
+            raise BadInput("discount.value", f"{self.value} percent is over {MAX_PERCENT}", "send 100 at the most")
         if value <= 0:
             raise BadInput("discount.value", f"{self.value} takes nothing off", "send a positive value, or no discount")
         return Discount(type=self.type, value=value)
@@ -258,7 +258,7 @@ def _price(text: str, field: str, quantity: Decimal, currency: str) -> Decimal:
     if quantity == 1:
         return Money.parse(text, currency, field).major
     if value != round(value, max(decimals, PRICE_DECIMALS)):
-        raise BadInput(field, f"{text} has more than {PRICE_DECIMALS} decimals")
+        raise BadInput(field, f"{text} has more than {PRICE_DECIMALS} decimals", "send a price with fewer")
     return value
 
 

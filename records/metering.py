@@ -176,12 +176,14 @@ def _placed(standing: Standing, event: UsageEvent) -> Counted:
         raise BadInput("subscription_id", f"no subscription {event.subscription_id!r}", step)
     if subscription.charge(event.meter) is None:
         meters = ", ".join(charge.meter for charge in subscription.charges)
-        raise BadInput("meter", f"the plan of {subscription.id} has no {event.meter!r}; it has {meters}")
+        step = f"send one of those, or add it to the plan: PUT /subscriptions/{subscription.id}"
+        raise BadInput("meter", f"the plan of {subscription.id} has no {event.meter!r}; it has {meters}", step)
     used_in = _month(standing, subscription, event.at)
     billed_in = open_month(used_in, subscription.id, standing.closed)
     counted = Counted(event.event_id, subscription.id, event.meter, event.stored_quantity, event.at, used_in, billed_in)
     if standing.totals[counted.sum] + counted.quantity > MOST_STORED:
-        raise BadInput("quantity", f"{event.meter} in {billed_in} would pass {spelled(units(MOST_STORED))}")
+        most = spelled(units(MOST_STORED))
+        raise BadInput("quantity", f"{event.meter} in {billed_in} would pass {most}", "count it in a larger unit")
     return counted
 
 
@@ -196,7 +198,8 @@ def _month(standing: Standing, subscription: Subscription, at: datetime) -> str:
     day = group.day_of(at)
     if not subscription.has_day(day):
         span = f"{subscription.started_on} to {subscription.ended_on or 'now'}"
-        raise BadInput("at", f"{day} in {group.zone} is no day of {subscription.id}, which runs from {span}")
+        step = f"send a day of it, or change its days: PUT /subscriptions/{subscription.id}"
+        raise BadInput("at", f"{day} in {group.zone} is no day of {subscription.id}, which runs from {span}", step)
     return month_of(day)
 
 

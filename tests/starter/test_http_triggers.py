@@ -136,6 +136,7 @@ async def test_a_bad_field_is_a_422_that_names_it_and_starts_nothing(
     assert answer.headers["content-type"] == "application/problem+json"
     assert [error["field"] for error in answer.json()["errors"]] == [field]
     assert answer.json()["errors"][0]["cause"]
+    assert answer.json()["errors"][0]["next_step"]
     assert await _nothing_registered(api_without_temporal)
 
 
