@@ -21,6 +21,7 @@ KEY_LIFE: Final = timedelta(hours=23)
 _KEY_REUSED: Final = 422
 _CONFLICT: Final = 409
 _LOCKED: Final = frozenset({"approved", "paid"})
+_DISCARDED: Final = "draft discarded, no number used"
 
 
 class InvoicingActivities:
@@ -119,13 +120,16 @@ class InvoicingActivities:
     async def withdraw(self, request: signatures.Withdraw) -> signatures.Withdrawn:
         """Looks what the API holds, then discards or voids it; what is locked stays and says so."""
         found = await self._look(request)
-        if found is None:
+        if found is None and request.external_id is None:
             return signatures.Withdrawn(text="nothing was at the invoicing API")
+        if found is None:
+            # An earlier try was not heard of: of what we know to have been there, only a draft can go.
+            return signatures.Withdrawn(text=_DISCARDED)
         if found.status in _LOCKED:
             return signatures.Withdrawn(text=f"the invoice is {found.status} at the invoicing API", refused=True)
         if found.status == "draft":
             await self._invoicing.discard(found.external_id)
-            return signatures.Withdrawn(text="draft discarded, no number used")
+            return signatures.Withdrawn(text=_DISCARDED)
         if found.status != "voided":
             await self._invoicing.void(found.external_id, request.reason, step_key=step_key(request.key, "void"))
         return signatures.Withdrawn(text="issued invoice voided")

@@ -61,7 +61,7 @@ class Step:
 class History:
     """The whole chain of runs of one key. `closed_as` is None while it runs; `result` is the last record it told."""
 
-    first_run_id: str = ""
+    run_ids: set[str] = field(default_factory=set)
     steps: list[Step] = field(default_factory=list)
     signals: list[tuple[Place, dict[str, Any]]] = field(default_factory=list)
     closed_as: str | None = None
@@ -73,7 +73,8 @@ class History:
 
 
 async def chains(client: Client) -> dict[str, set[str]] | None:
-    """Per key the first run of every chain that ever ran under it; None where the server lists none."""
+    """Per key the first run of every chain that ever ran under it, or a later one where the server lists no first;
+    None where it lists nothing."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     listed = await _listed(client, f'WorkflowType = "{_WORKFLOW}"')
     for one in listed or ():
@@ -111,6 +112,7 @@ async def read_histories(client: Client, keys: Iterable[str]) -> dict[str, Histo
 async def _read(client: Client, key: str) -> History | None:
     """The latest run and, back from it, those that continued as it."""
     runs: list[list[HistoryEvent]] = []
+    run_ids: list[str] = []
     run_id: str | None = None
     while True:
         try:
@@ -121,11 +123,12 @@ async def _read(client: Client, key: str) -> History | None:
                 break
             raise
         runs.insert(0, [await _opened(client, event) for event in fetched.events])
+        run_ids.append(fetched.run_id)
         started = runs[0][0].workflow_execution_started_event_attributes
         run_id = started.continued_execution_run_id
         if not run_id:
             break
-    return _chain(runs) if runs else None
+    return _chain(runs, run_ids) if runs else None
 
 
 async def _opened(client: Client, event: HistoryEvent) -> HistoryEvent:
@@ -157,12 +160,13 @@ def _read_of(event: HistoryEvent) -> tuple[Payloads, ...]:
             return ()
 
 
-def _chain(runs: list[list[HistoryEvent]]) -> History:
+def _chain(runs: list[list[HistoryEvent]], run_ids: list[str]) -> History:
     found = History()
     for index, events in enumerate(runs):
         _Reading(found, index).read(events)
     started = runs[0][0].workflow_execution_started_event_attributes
-    found.first_run_id = started.first_execution_run_id
+    # The first by its name too: it may have gone with its retention before those that continued as it.
+    found.run_ids = {*run_ids, started.first_execution_run_id}
     return found
 
 

@@ -128,13 +128,23 @@ class CaseRecord(Frozen):
     in_part: bool = False
 
 
+class Placed(Frozen):
+    """How many of each part our records are known to hold; the next one has the place after."""
+
+    entries: int = 0
+    decisions: int = 0
+    trail: int = 0
+    calls: int = 0
+
+
 class InvoiceRecord(Frozen):
     """The state of one invoice as of `sequence`; a record with an older sequence never overwrites a newer one.
 
     `total_minor` in minor units of `currency`; `recipient` holds the recipient's own answers by field name, `carried`
     those of earlier invoices that the draft was sent with. `assignee` is whom an open approval is put to (empty:
     anyone who may approve), `decide_by` until when, `approved_by` who of two has said yes so far. What stands from
-    `entries` on is news: what earlier records have not told yet.
+    `entries` on is news: what earlier records have not told yet. `after` is the sequence of the last one that is known
+    to be told, with `placed`: anything newer that stands beside it was told by a workflow task that never was.
     """
 
     key: str
@@ -162,3 +172,5 @@ class InvoiceRecord(Frozen):
     trail: tuple[TrailEntry, ...] = ()
     calls: tuple[CallEntry, ...] = ()
     contents: tuple[Content, ...] = ()
+    after: int | None = None
+    placed: Placed | None = None

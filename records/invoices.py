@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import bindparam, func, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlmodel import SQLModel
 
 from billing.assessment import Assessment
@@ -43,6 +43,13 @@ _STATE: Final = frozenset(
     }
     | {"available_actions", "failed_step", "waiting_for", "assignee", "decide_by", "approved_by"}
 )
+_PLACED: Final = {
+    "entries": table(EntryRow),
+    "decisions": table(DecisionRow),
+    "trail": table(TrailRow),
+    "calls": table(CallRow),
+}
+"""By the names of billing.record.Placed."""
 _ISSUED: Final = frozenset({Status.SENT, Status.VIEWED, Status.CHANGE_REQUESTED, Status.APPROVED, Status.BILLED})
 
 
@@ -52,11 +59,12 @@ async def save_record(s: AsyncSession, record: InvoiceRecord) -> None:
 
 
 async def save_records(s: AsyncSession, records: Sequence[InvoiceRecord]) -> None:
-    """Write records of any invoices. Where a newer one stands its state is kept; entries and decisions always are.
+    """Write records of any invoices. One that is older than what stands is passed over: what it tells was told again.
 
     A handful of statements for all of them, each only where some record carries that part: this is the hot path.
     """
     connection = await s.connection()
+    records = await _still_news(connection, records)
     dialect = connection.dialect.name
     for statement, rows in (
         (_upsert_state(dialect), [_state(record) for record in records]),
@@ -70,6 +78,26 @@ async def save_records(s: AsyncSession, records: Sequence[InvoiceRecord]) -> Non
     ):
         if rows:
             await connection.execute(statement, rows)
+
+
+async def _still_news(connection: AsyncConnection, records: Sequence[InvoiceRecord]) -> list[InvoiceRecord]:
+    """Without those that are older than what stands. Where something stands that was told after what a record knows to
+    be told, a workflow task told it that never was, since its worker died: its places are cleared for what was."""
+    query = select(_I.c.key, _I.c.sequence).where(_I.c.key.in_({record.key for record in records}))
+    # In order, so that two who write the same invoices wait for one another once.
+    found = await connection.execute(query.order_by(_I.c.key).with_for_update())
+    standing = {row.key: row.sequence for row in found}
+    news = [record for record in records if standing.get(record.key, 0) <= record.sequence]
+    for record in news:
+        if record.after is not None and record.after < standing.get(record.key, 0) < record.sequence:
+            await _clear(connection, record)
+    return news
+
+
+async def _clear(connection: AsyncConnection, record: InvoiceRecord) -> None:
+    for part, count in record.placed or ():
+        rows = _PLACED[part]
+        await connection.execute(delete(rows).where(rows.c.key == record.key, rows.c.position > count))
 
 
 def _state(record: InvoiceRecord) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class InvoiceRow(SQLModel, table=True):
     )
 
     key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
-    sequence: int
+    sequence: int = Field(sa_type=BigInteger)
     status: str = Field(max_length=30)
     total_minor: int = Field(sa_type=BigInteger)
     currency: str = Field(max_length=3)
@@ -185,7 +185,7 @@ class CaseRow(SQLModel, table=True):
 
     key: str = Field(primary_key=True, foreign_key="intents.key", max_length=400)
     id: str = Field(primary_key=True, max_length=200)
-    sequence: int
+    sequence: int = Field(sa_type=BigInteger)
     version: int
     opened_at: datetime = Field(sa_type=Utc)
     deadline: datetime = Field(sa_type=Utc)
@@ -287,7 +287,7 @@ class EventRow(SQLModel, table=True):
     reason: str = Field(default="", sa_type=Text)
     attempts: int = 0
     next_attempt_at: datetime | None = Field(default=None, sa_type=Utc)
-    stated_by: int | None = None
+    stated_by: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class MailRow(SQLModel, table=True):

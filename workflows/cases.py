@@ -63,6 +63,9 @@ def close_cases(state: InvoiceState, version: int, at: datetime) -> None:
 
 
 def withdraw_cases(state: InvoiceState, at: datetime, by: str) -> None:
-    """The invoice has ended: nobody has to answer any more."""
+    """The invoice has ended: nobody has to answer any more.
+
+    Not before one of us answered, though: an end that reached us late may lie before that.
+    """
     for case in state.open_cases:
-        resolve(state, case.id, "withdrawn", at, by)
+        resolve(state, case.id, "withdrawn", max(at, case.first_response_at or at), by)

@@ -8,18 +8,25 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from temporalio import workflow
 
 from billing.decisions import Decision
-from billing.record import Call, CallEntry, Content, Entry, EventFate, InvoiceRecord
+from billing.record import Call, CallEntry, Content, Entry, EventFate, InvoiceRecord, Placed
 from billing.trail import TrailEntry, chained
 
 
 class News(BaseModel):
-    """`sequence` grows with whatever changes; `told` is the last one that our records hold."""
+    """`sequence` grows with whatever changes; `told` is the last one that our records hold.
+
+    It never falls behind the milliseconds at which the present workflow task began. What a task told that was never
+    completed, since its worker died, is thereby older than all that its second play tells, whatever that comes to.
+    """
 
     sequence: int = 1
     told: int = 0
+    task: int = Field(default=0, exclude=True)
+    began_ms: int = Field(default=0, exclude=True)
     entry_count: int = 0
     entries: list[Entry] = []
     decision_count: int = 0
@@ -37,26 +44,32 @@ class News(BaseModel):
     def is_told(self) -> bool:
         return self.told >= self.sequence
 
+    def _grow(self) -> None:
+        task = workflow.info().get_current_history_length()
+        if task != self.task:
+            self.task, self.began_ms = task, int(workflow.time() * 1000)
+        self.sequence = max(self.sequence + 1, self.began_ms)
+
     def changed(self) -> None:
         """The state did, in a way that none of these parts says."""
-        self.sequence += 1
+        self._grow()
 
     def note(self, at: datetime, kind: str, actor: str, text: str) -> None:
         """One line for the timeline."""
         self.entry_count += 1
-        self.sequence += 1
+        self._grow()
         self.entries.append(Entry(number=self.entry_count, at=at, kind=kind, actor=actor, text=text))
 
     def decided(self, decision: Decision) -> None:
         """A person's answer, given its place among all those of the invoice."""
         self.decision_count += 1
-        self.sequence += 1
+        self._grow()
         self.decisions.append(decision.model_copy(update={"position": self.decision_count}))
 
     def append(self, at: datetime, kind: str, actor: str, body: dict[str, Any]) -> None:
         """One entry of the audit trail, chained to the one before it."""
         self.position += 1
-        self.sequence += 1
+        self._grow()
         self.trail.append(chained(self.position, at, kind, actor, body, self.head))
         self.head = self.trail[-1].hash
 
@@ -68,7 +81,7 @@ class News(BaseModel):
 
     def holds(self, content: Content) -> None:
         """A revision came to be, or was issued."""
-        self.sequence += 1
+        self._grow()
         self.contents.append(content)
 
     def befell(self, fate: EventFate) -> None:
@@ -76,11 +89,19 @@ class News(BaseModel):
         if self.known_fates.get(fate.event_id) != fate:
             self.known_fates[fate.event_id] = fate
             self.fates.append(fate)
-            self.sequence += 1
+            self._grow()
 
     def untold(self) -> dict[str, Any]:
-        """The parts of a record that are news."""
-        return {name: tuple(getattr(self, name)) for name in _PARTS}
+        """The parts of a record that are news, and what was told before."""
+        return {name: tuple(getattr(self, name)) for name in _PARTS} | {"after": self.told, "placed": self._placed()}
+
+    def _placed(self) -> Placed:
+        return Placed(
+            entries=self.entry_count - len(self.entries),
+            decisions=self.decision_count - len(self.decisions),
+            trail=self.position - len(self.trail),
+            calls=self.call_count - len(self.calls),
+        )
 
     def mark_told(self, record: InvoiceRecord) -> None:
         """Our records hold `record`: its news need not be told again."""

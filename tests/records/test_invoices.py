@@ -10,7 +10,7 @@ from billing.assessment import Assessment, Reason
 from billing.decisions import Action, Decision
 from billing.errors import BadInput
 from billing.events import InvoiceEvent
-from billing.record import CaseRecord, Entry, EventFate, Fate, InvoiceRecord, Status
+from billing.record import CaseRecord, Entry, EventFate, Fate, InvoiceRecord, Placed, Status
 from records import events, invoices
 from records.intents import register
 from records.session import Database
@@ -51,21 +51,42 @@ async def test_a_registered_intent_reads_as_a_drafting_invoice_before_its_workfl
     assert [found.key for found in page.data] == [KEY]
 
 
-async def test_an_older_record_never_overwrites_a_newer_one_but_its_entries_are_kept(db: Database) -> None:
+def _entries(*texts: str, first: int = 1) -> tuple[Entry, ...]:
+    return tuple(Entry(number=n, at=AT, kind="x", actor="y", text=text) for n, text in enumerate(texts, start=first))
+
+
+async def test_a_record_that_is_older_than_what_stands_is_passed_over(db: Database) -> None:
     await with_intent(db)
-    late = Entry(number=1, at=AT, kind="sent", actor="billhook", text="sent")
-    await _save(db, a_record(5, Status.VIEWED), a_record(4, Status.SENT, entries=(late,)))
+    newer, older = a_record(5, Status.VIEWED, entries=_entries("sent", "viewed")), a_record(4, entries=_entries("sent"))
+    await _save(db, newer, older, a_record(3, entries=_entries("sent", "mailed", "again")))
     view = await _view(db)
     assert view.status == "viewed"
-    assert _told(view) == ["sent"]
+    assert _told(view) == ["sent", "viewed"]
+
+
+async def test_what_a_task_told_that_never_was_gives_way_to_its_second_play_places_and_all(db: Database) -> None:
+    await with_intent(db)
+    known = a_record(2, entries=_entries("drafted"))
+    # The first play told twice before its worker died; the second goes another way, and has less to tell.
+    lost = (
+        a_record(3, entries=_entries("assessed", first=2), after=2, placed=Placed(entries=1)),
+        a_record(4, entries=_entries("approved", "issued", first=3), after=3, placed=Placed(entries=2)),
+    )
+    played_again = a_record(9, entries=_entries("cancelled", first=2), after=2, placed=Placed(entries=1))
+    await _save(db, known, *lost, played_again, lost[1])
+    assert _told(await _view(db)) == ["drafted", "cancelled"]
+
+
+async def test_a_record_that_does_not_say_what_was_told_before_clears_nothing(db: Database) -> None:
+    await with_intent(db)
+    await _save(db, a_record(2, entries=_entries("drafted")), a_record(4, entries=_entries("issued", first=2)))
+    assert _told(await _view(db)) == ["drafted", "issued"]
 
 
 async def test_a_task_that_is_played_again_with_more_to_tell_loses_no_line_of_the_timeline(db: Database) -> None:
-    def told(*texts: str) -> tuple[Entry, ...]:
-        return tuple(Entry(number=n, at=AT, kind="x", actor="y", text=text) for n, text in enumerate(texts, start=1))
-
     await with_intent(db)
-    first, second = a_record(3, entries=told("viewed", "late")), a_record(5, entries=told("viewed", "amended", "late"))
+    first = a_record(3, entries=_entries("viewed", "late"))
+    second = a_record(5, entries=_entries("viewed", "amended", "late"))
     await _save(db, first, second)
     # The first play's worker was slow, and writes after the second's.
     await _save(db, first)
