@@ -27,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from billing.decisions import Answer, Cancel, Decide, DecideChange, Delegate, Retry
 from billing.errors import BadInput, BillhookError, Conflict, Forbidden, NotFound, NotPossible, StaleRevision
 from billing.events import EventType, InvoiceEvent
-from billing.intent import Intent
+from billing.intent import Intent, canonical_hash
 from connectors.payloads import data_converter
 from settings import Settings
 from starter.ranking import put_first
@@ -89,7 +89,10 @@ class NoAnswerYet(EngineUnreachable):
         super().__init__()
         self.args = (f"{key} did not answer in time; what you asked may still be carried out",)
         self.detail = str(self)
-        self.next_step = f"read it before you ask again: GET /invoices/{key}; see that a worker runs"
+        self.next_step = (
+            f"read it: GET /invoices/{key}; over HTTP ask again under the same Idempotency-Key, which is safe; see that a"
+            " worker runs"
+        )
 
 
 class NoSuchWorkflow(NotFound):
@@ -203,38 +206,48 @@ async def closed_as(client: Client, key: str) -> str | None:
     return (described.status or WorkflowExecutionStatus.RUNNING).name.lower()
 
 
-async def decide(client: Client, key: str, wish: Decide) -> Answer:
-    """Approve or reject. Raises the workflow's refusal, NoSuchWorkflow, NoAnswerYet, EngineUnreachable."""
-    return await _ask(client, key, "decide", wish)
+async def decide(client: Client, key: str, wish: Decide, once: str | None = None) -> Answer:
+    """Approve or reject; the same wish under the same `once` is one wish, and its repeats hear the same answer.
+
+    Raises the workflow's refusal, NoSuchWorkflow, NoAnswerYet, EngineUnreachable.
+    """
+    return await _ask(client, key, "decide", wish, update_id=_update_id(wish, once))
 
 
-async def delegate(client: Client, key: str, wish: Delegate) -> Answer:
+async def delegate(client: Client, key: str, wish: Delegate, once: str | None = None) -> Answer:
     """Put an open approval to another approver. Raises like `decide`."""
-    return await _ask(client, key, "delegate", wish)
+    return await _ask(client, key, "delegate", wish, update_id=_update_id(wish, once))
 
 
-async def decide_change_request(client: Client, key: str, wish: DecideChange) -> Answer:
+async def decide_change_request(client: Client, key: str, wish: DecideChange, once: str | None = None) -> Answer:
     """Accept or decline a change request. Raises like `decide`."""
-    return await _ask(client, key, "decide_change_request", wish)
+    return await _ask(client, key, "decide_change_request", wish, update_id=_update_id(wish, once))
 
 
-async def cancel(client: Client, key: str, wish: Cancel) -> Answer:
+async def cancel(client: Client, key: str, wish: Cancel, once: str | None = None) -> Answer:
     """Discard the draft or void the invoice. Raises like `decide`."""
-    return await _ask(client, key, "cancel", wish)
+    return await _ask(client, key, "cancel", wish, update_id=_update_id(wish, once))
 
 
-async def retry(client: Client, key: str, wish: Retry) -> Answer:
+async def retry(client: Client, key: str, wish: Retry, once: str | None = None) -> Answer:
     """Resume or abandon a parked invoice. Raises like `decide`."""
-    return await _ask(client, key, "retry", wish)
+    return await _ask(client, key, "retry", wish, update_id=_update_id(wish, once))
 
 
-async def _ask(client: Client, key: str, update: str, wish: BaseModel) -> Answer:
+def _update_id(wish: BaseModel, once: str | None) -> str | None:
+    """One for the same wish of the same person under the same idempotency key; else each call is a wish of its own."""
+    return None if once is None else canonical_hash({"once": once, "wish": wish.model_dump(mode="json")})
+
+
+async def _ask(client: Client, key: str, update: str, wish: BaseModel, *, update_id: str | None = None) -> Answer:
     handle = client.get_workflow_handle(key)
     try:
         # Around both: the SDK gives the acceptance and the outcome this long each.
         async with asyncio.timeout(UPDATE_TIMEOUT.total_seconds()):
             await put_first(client, handle)
-            answer: Any = await handle.execute_update(update, wish, result_type=Answer, rpc_timeout=UPDATE_TIMEOUT)
+            answer: Any = await handle.execute_update(
+                update, wish, id=update_id, result_type=Answer, rpc_timeout=UPDATE_TIMEOUT
+            )
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
         raise NoAnswerYet(key) from error
     except WorkflowUpdateFailedError as error:

@@ -74,13 +74,16 @@ _CASE_ACTIONS = {"accept": Action.ACCEPT_CHANGE, "decline": Action.DECLINE_CHANG
 
 
 class Deciding:
-    """Every method raises NotFound, the workflow's refusal, Conflict, NoAnswerYet or EngineUnreachable."""
+    """Every method raises NotFound, the workflow's refusal, Conflict, NoAnswerYet or EngineUnreachable.
+
+    `once` is the caller's idempotency key: who heard no answer asks again with it, and is answered as the first time.
+    """
 
     def __init__(self, database: Database, engine: Engine) -> None:
         self._database = database
         self._engine = engine
 
-    async def decide(self, key: str, actor: str, body: DecisionBody) -> Answer:
+    async def decide(self, key: str, actor: str, body: DecisionBody, once: str | None = None) -> Answer:
         """A decision on another revision than the present one raises StaleRevision, which names the present one."""
         view = await self.view(key)
         wish = Decide(
@@ -91,16 +94,18 @@ class Deciding:
             patch=_patch(body.patch, view),
         )
         client = await self._engine.client()
-        return await self._asked(key, wish.action, temporal.decide(client, key, wish))
+        return await self._asked(key, wish.action, temporal.decide(client, key, wish, once))
 
-    async def delegate(self, key: str, actor: str, body: DelegateBody) -> Answer:
+    async def delegate(self, key: str, actor: str, body: DelegateBody, once: str | None = None) -> Answer:
         """Put an open approval to somebody else."""
         await self.view(key)
         wish = Delegate(actor=actor, to=body.to, note=body.note)
         client = await self._engine.client()
-        return await self._asked(key, Action.DELEGATE, temporal.delegate(client, key, wish))
+        return await self._asked(key, Action.DELEGATE, temporal.delegate(client, key, wish, once))
 
-    async def answer_case(self, key: str, case_id: str, actor: str, body: ChangeDecisionBody) -> Answer:
+    async def answer_case(
+        self, key: str, case_id: str, actor: str, body: ChangeDecisionBody, once: str | None = None
+    ) -> Answer:
         """Take, accept or decline a change request."""
         view = await self.view(key)
         action = _CASE_ACTIONS[body.action]
@@ -113,22 +118,22 @@ class Deciding:
             parts=None if body.parts is None else tuple(body.parts),
         )
         client = await self._engine.client()
-        return await self._asked(key, action, temporal.decide_change_request(client, key, wish))
+        return await self._asked(key, action, temporal.decide_change_request(client, key, wish, once))
 
-    async def cancel(self, key: str, actor: str, body: CancelBody) -> Answer:
+    async def cancel(self, key: str, actor: str, body: CancelBody, once: str | None = None) -> Answer:
         """Discard the draft or void the invoice."""
         await self.view(key)
         wish = Cancel(actor=actor, reason=body.reason)
         client = await self._engine.client()
-        return await self._asked(key, Action.CANCEL, temporal.cancel(client, key, wish))
+        return await self._asked(key, Action.CANCEL, temporal.cancel(client, key, wish, once))
 
-    async def retry(self, key: str, actor: str, body: RetryBody) -> Answer:
+    async def retry(self, key: str, actor: str, body: RetryBody, once: str | None = None) -> Answer:
         """Resume or abandon a parked invoice."""
         view = await self.view(key)
         wish = Retry(actor=actor, reason=body.reason, patch=_patch(body.patch, view), abandon=body.abandon)
         action = Action.ABANDON if body.abandon else Action.RETRY
         client = await self._engine.client()
-        return await self._asked(key, action, temporal.retry(client, key, wish))
+        return await self._asked(key, action, temporal.retry(client, key, wish, once))
 
     async def view(self, key: str) -> InvoiceView:
         """The invoice as our records tell it. Raises NotFound."""

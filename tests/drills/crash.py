@@ -53,7 +53,7 @@ LEFT_OUT: Final = {
     "cancelled_drafting": "what an API that answers errors was asked before the cancel is chance",
     "abandoned_after_approval": "its end contradicts the API, which is for the auditor to find",
     "cancel_refused": "a race of the recipient's approval against our cancel",
-    "approved_by_two_after_an_edit": "a mail of courtesy gives way to newer news, and which is newer is chance",
+    "ruled_from_the_temporal_ui": _EARLY,
     "parked_and_retried_by_signal": _EARLY,
     "parked_and_abandoned_by_signal": _EARLY,
 }
@@ -61,6 +61,11 @@ LEFT_OUT: Final = {
 _WALKS: Final = [walk for walk in WALKS.values() if walk.name not in LEFT_OUT and walk.engine is not Engine.SKIPS_TIME]
 """On the real server: the test server that skips time does not take a dead worker's tasks back."""
 _MAIL: Final = '["mail"'
+_COURTESY: Final = re.compile(r'^\["mails", .*"kind": "(?!link")')
+"""A mail that says that something waits gives way to news, and a worker's death leaves time for them. The link never."""
+_SENT: Final = re.compile(r', "sent_at": (null|"TIME")')
+_INTRUDER: Final = '"actor": "mallory"'
+"""How often he has to try until a history is long enough is chance."""
 _CHANCE: Final = (
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"/i/[\w-]{20,}", "/i/TOKEN"),
@@ -68,6 +73,7 @@ _CHANCE: Final = (
     (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
     (r"\b[0-9a-f]{32,}\b", "HASH"),
     (r"\"held_ms\": \d+", "HELD"),
+    (r'(^\["trail".*"position": )\d+', r"\1PLACE"),  # follows the intruder's; that the chain is whole says the audit
     # milliseconds that a run waited
     (r"\b20\d\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)?)?", "TIME"),
 )
@@ -128,6 +134,8 @@ async def run(
     began = time.monotonic()
     report = DrillReport("crash", [seed])
     undisturbed = await _together(stage, [Play(walk) for walk in walks], report)
+    for play, (left, _) in undisturbed.items():
+        report.violations += [f"{play}: the audit says {words}" for words in left.audit]
     every = [
         Play(play.walk, death, cached=number % 2 == 0)
         for play, (_, passed) in undisturbed.items()
@@ -212,6 +220,7 @@ async def _played(stage: Stage, play: Play, report: DrillReport) -> tuple[Left, 
 
 
 async def _left(world: World) -> Left:
+    await world.settled()
     stack = world.stack
     lines = (await exported(stack, world.keys)).splitlines()
     mails: Counter[str] = Counter(str(mail["Message-ID"]) for mail in stack.mailbox.mails)
@@ -237,16 +246,35 @@ def _plain(line: str, run: str) -> str:
 
 def _differences(play: Play, undisturbed: Left, left: Left) -> list[str]:
     found = [f"{play}: the audit says {words}" for words in left.audit]
-    if left.lines != undisturbed.lines:
-        told = difflib.unified_diff(undisturbed.lines, left.lines, "undisturbed", "crashed", lineterm="", n=0)
-        lines = [line for line in told if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
+    told = difflib.unified_diff(_compared(undisturbed), _compared(left), "undisturbed", "crashed", lineterm="", n=0)
+    lines = [line for line in told if line[:1] in "+-" and line[:3] not in {"+++", "---"}]
+    if lines:
         found.append(f"{play}: it ended otherwise, {len(lines)} lines:\n" + "\n".join(lines[:SHOWN]))
-    if len(left.mails) != len(undisturbed.mails):
-        found.append(f"{play}: {len(left.mails)} mails, {len(undisturbed.mails)} undisturbed")
+    found += [f"{play}: {words}" for words in _mails(undisturbed, left)]
     copies = left.mails.total() - len(left.mails)
     if copies > _copies_allowed(play):
         found.append(f"{play}: {copies} mails came a second time")
     return found
+
+
+def _compared(left: Left) -> list[str]:
+    return [line for line in left.lines if not _COURTESY.match(line) and _INTRUDER not in line]
+
+
+def _mails(undisturbed: Left, left: Left) -> list[str]:
+    """None more than without the death, and of those that give way to nothing none fewer."""
+    before, after = _courtesies(undisturbed), _courtesies(left)
+    found = [f"a mail that none was without the death: {line}" for line in sorted(after.keys() - before.keys())]
+    gave_way = sum(not after.get(line) for line in before)
+    fewer = len(undisturbed.mails) - len(left.mails)
+    if not 0 <= fewer <= gave_way:
+        found.append(f"{len(left.mails)} mails, {len(undisturbed.mails)} undisturbed, {gave_way} gave way to news")
+    return found
+
+
+def _courtesies(left: Left) -> dict[str, bool]:
+    """The rows of such mails, and whether we noted that they were sent."""
+    return {_SENT.sub("", line): "null" not in _SENT.findall(line) for line in left.lines if _COURTESY.match(line)}
 
 
 def _copies_allowed(play: Play) -> int:

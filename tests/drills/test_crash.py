@@ -73,3 +73,19 @@ def test_a_difference_a_second_mail_and_what_the_audit_says_are_violations() -> 
     assert crash._differences(play, quiet, quiet) == []  # noqa: SLF001
     crashed = Left(("two",), Counter(a=2), ("I1 twice",))
     assert len(crash._differences(play, quiet, crashed)) == 3  # noqa: SLF001
+
+
+def test_a_mail_that_only_says_that_something_waits_may_give_way_and_no_other_may() -> None:
+    def left(kind: str, sent: str = '"TIME"', mails: int = 1) -> Left:
+        row = f'["mails", {{"key": "KEY", "kind": "{kind}", "sent_at": {sent}, "version": 1}}]'
+        return Left((row,), Counter(str(number) for number in range(mails)), ())
+
+    def differ(before: Left, after: Left) -> list[str]:
+        return crash._differences(Play(WALKS["automatic"], Death("issue", 1, Point.DONE)), before, after)  # noqa: SLF001
+
+    nothing = Left((), Counter(), ())
+    assert differ(left("approval:abc:dana"), nothing) == []
+    assert differ(left("approval:abc:dana"), left("approval:abc:dana", "null", 0)) == []
+    assert differ(left("approval:abc:dana"), left("approval:abc:dana", mails=0))
+    assert differ(nothing, left("follow_up"))
+    assert differ(left("link"), nothing)

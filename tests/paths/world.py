@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from sqlalchemy import update
+from sqlalchemy import select, update
 from standardwebhooks.webhooks import Webhook
 from temporalio.client import ScheduleHandle, WorkflowExecutionStatus
 
 from billing.groups import BillingGroup, month_before
 from billing.plans import SubscriptionBody
+from billing.record import Fate
 from records.sql import table
 from records.subscriptions import put_subscription
-from records.tables import Customer
+from records.tables import Customer, EventRow
 from records.tokens import Scope, revoke_token
 from starter import schedules
 from tests.stack import WEBHOOK_SECRET, Stack, assert_eventually, milestone_body, running_stack
@@ -44,6 +45,7 @@ owner = "dana"
 """ + "".join(f'[[approvers]]\nname = "{name}"\nemail = "{name}@approvers.example"\n' for name in _APPROVERS)
 """Everybody has an address, so that reminders and escalations leave as mails."""
 
+_EVENTS: Final = table(EventRow)
 Skip = Callable[[timedelta], Awaitable[None]]
 _AGAIN: Final = frozenset({409, 503})
 # No answer yet; or the first try, unheard, is being worked on or is done.
@@ -141,20 +143,15 @@ class World:
         await self.insists(key, f"change-requests/{case}/decision", action=action, **body)
 
     async def insists(self, key: str, call: str, *, who: str = APPROVER, **body: Any) -> None:
-        """A person's wish, repeated while nothing is heard and nothing is seen to have come of it.
-
-        What is refused when it is repeated was taken when its answer was lost.
-        """
+        """A person's wish, repeated under one idempotency key while nothing is heard and nothing is seen of it."""
         before = _seen(await self.stack.invoice(key))
-        headers = await self.stack.token(who, Scope.APPROVE, Scope.READ)
-        is_repeated = False
+        headers = await self.stack.token(who, Scope.APPROVE, Scope.READ) | {"Idempotency-Key": uuid.uuid4().hex}
         async with asyncio.timeout(self.patience_s):
             while True:
                 answer = await self.stack.api.post(f"/invoices/{key}/{call}", json=body, headers=headers)
-                if answer.is_success or (is_repeated and answer.status_code not in _AGAIN):
+                if answer.is_success:
                     return
                 assert answer.status_code in _AGAIN, answer.text
-                is_repeated = True
                 if _seen(await self.stack.invoice(key)) != before:
                     return
                 await asyncio.sleep(0.2)
@@ -270,6 +267,17 @@ class World:
             return (await handle.describe()).status == WorkflowExecutionStatus.COMPLETED
 
         await assert_eventually(closed, self.patience_s)
+
+    async def settled(self) -> None:
+        """Every webhook that is to come has come, and every event has its fate."""
+
+        async def all_have() -> bool:
+            owed = [one["state"] for event in (await self.stack.truth())["events"] for one in event["deliveries"]]
+            async with self.stack.database.session() as session:
+                fates = set((await session.execute(select(_EVENTS.c.fate).distinct())).scalars())
+            return "pending" not in owed and not fates & {Fate.PENDING.value, Fate.DELIVERED.value}
+
+        await assert_eventually(all_have, self.patience_s)
 
     @asynccontextmanager
     async def refusing_mails(self) -> AsyncIterator[None]:

@@ -97,6 +97,30 @@ async def test_of_two_answers_in_the_same_moment_one_wins_and_the_other_is_told(
     assert len([one for one in sent["decisions"] if one["action"] == "approve"]) == 1
 
 
+async def test_who_heard_no_answer_asks_again_under_the_same_key_and_is_answered_as_the_first_time(desk: Stack) -> None:
+    view = await _waiting(desk, "25000.01")
+    dana = await desk.token("dana", Scope.APPROVE, Scope.READ)
+    robin = await desk.token("robin", Scope.APPROVE, Scope.READ)
+    once = {"Idempotency-Key": "dana-1"}
+
+    async def posted(who: dict[str, str], call: str, **body: Any) -> Any:
+        return await desk.api.post(f"/invoices/{view['key']}/{call}", json=body, headers=who | once)
+
+    approval = {"action": "approve", "revision": view["revision"]}
+    first = await posted(dana, "decision", **approval)
+    assert first.is_success, first.text
+    await desk.until(view["key"], "sent")
+    # The invoice is past it, which another person, or the same one with another wish, is told.
+    assert (await posted(dana, "decision", **approval)).json() == first.json()
+    assert (await posted(robin, "decision", **approval)).status_code == 409
+    assert (await posted(dana, "decision", **approval, note="and more")).status_code == 409
+    ended = await posted(dana, "cancel", reason="wrong project")
+    await desk.until(view["key"], "cancelled")
+    assert (await posted(dana, "cancel", reason="wrong project")).json() == ended.json()
+    decisions = [one["action"] for one in (await desk.invoice(view["key"]))["decisions"]]
+    assert decisions == ["approve", "cancel"]
+
+
 async def test_an_approval_is_put_to_another_who_is_mailed_and_may_then_decide(desk: Stack) -> None:
     view = await _waiting(desk, "25000.01")
     assert view["assignee"] == "dana"

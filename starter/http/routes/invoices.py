@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 
 from billing.decisions import Answer
 from billing.errors import NotFound
@@ -20,6 +20,16 @@ from starter.http.parts import UseParts
 router = APIRouter(prefix="/invoices", tags=["invoices"], route_class=GuardedRoute)
 
 Key = Annotated[str, Path(description="For example `invoice:project_4821:milestone_3`", max_length=400)]
+
+Once = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Ask again with the same one when you heard no answer: the same wish is then carried out once",
+    ),
+]
 
 
 @router.get("", summary="List invoices, newest first", **needs(Scope.READ))
@@ -55,14 +65,14 @@ async def read_dossier(key: Key, parts: UseParts) -> Response:
 
 
 @router.post("/{key}/decision", summary="Approve or reject", **needs(Scope.APPROVE))
-async def decide(key: Key, body: DecisionBody, parts: UseParts, caller: UseCaller) -> Answer:
+async def decide(key: Key, body: DecisionBody, parts: UseParts, caller: UseCaller, once: Once = None) -> Answer:
     """A decision on another revision than the present one is a 409 that names the present one."""
-    return await parts.deciding.decide(key, caller.name, body)
+    return await parts.deciding.decide(key, caller.name, body, once)
 
 
 @router.post("/{key}/delegate", summary="Put an open approval to somebody else", **needs(Scope.APPROVE))
-async def delegate(key: Key, body: DelegateBody, parts: UseParts, caller: UseCaller) -> Answer:
-    return await parts.deciding.delegate(key, caller.name, body)
+async def delegate(key: Key, body: DelegateBody, parts: UseParts, caller: UseCaller, once: Once = None) -> Answer:
+    return await parts.deciding.delegate(key, caller.name, body, once)
 
 
 @router.get("/{key}/change-requests/{case_id}", summary="Read one change request", **needs(Scope.READ))
@@ -76,15 +86,17 @@ async def get_change_request(key: Key, case_id: str, parts: UseParts) -> OpenCas
 
 
 @router.post("/{key}/change-requests/{case_id}/decision", summary="Answer a change request", **needs(Scope.APPROVE))
-async def decide_change(key: Key, case_id: str, body: ChangeDecisionBody, parts: UseParts, caller: UseCaller) -> Answer:
-    return await parts.deciding.answer_case(key, case_id, caller.name, body)
+async def decide_change(  # noqa: PLR0917 - FastAPI names them
+    key: Key, case_id: str, body: ChangeDecisionBody, parts: UseParts, caller: UseCaller, once: Once = None
+) -> Answer:
+    return await parts.deciding.answer_case(key, case_id, caller.name, body, once)
 
 
 @router.post("/{key}/cancel", summary="Discard the draft, or void the invoice", **needs(Scope.APPROVE))
-async def cancel(key: Key, body: CancelBody, parts: UseParts, caller: UseCaller) -> Answer:
-    return await parts.deciding.cancel(key, caller.name, body)
+async def cancel(key: Key, body: CancelBody, parts: UseParts, caller: UseCaller, once: Once = None) -> Answer:
+    return await parts.deciding.cancel(key, caller.name, body, once)
 
 
 @router.post("/{key}/retry", summary="Resume a parked invoice, or abandon it", **needs(Scope.APPROVE))
-async def retry(key: Key, body: RetryBody, parts: UseParts, caller: UseCaller) -> Answer:
-    return await parts.deciding.retry(key, caller.name, body)
+async def retry(key: Key, body: RetryBody, parts: UseParts, caller: UseCaller, once: Once = None) -> Answer:
+    return await parts.deciding.retry(key, caller.name, body, once)
