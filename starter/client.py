@@ -90,8 +90,8 @@ class NoAnswerYet(EngineUnreachable):
         self.args = (f"{key} did not answer in time; what you asked may still be carried out",)
         self.detail = str(self)
         self.next_step = (
-            f"read it: GET /invoices/{key}; over HTTP ask again under the same Idempotency-Key, which is safe; see that a"
-            " worker runs"
+            f"read it: GET /invoices/{key}; over HTTP ask again under the same Idempotency-Key, which is safe; see that"
+            " a worker runs"
         )
 
 
