@@ -62,7 +62,7 @@ _WALKS: Final = [walk for walk in WALKS.values() if walk.name not in LEFT_OUT an
 """On the real server: the test server that skips time does not take a dead worker's tasks back."""
 _MAIL: Final = '["mail"'
 _COURTESY: Final = re.compile(r'^\["mails", .*"kind": "(?!link")')
-"""A mail that says that something waits gives way to news, and a worker's death leaves time for them; the link never."""
+"""A mail that says that something waits gives way to news, and a death leaves time for them; the link never does."""
 _SENT: Final = re.compile(r', "sent_at": (null|"TIME")')
 _INTRUDER: Final = '"actor": "mallory"'
 """How often he has to try until a history is long enough is chance."""
