@@ -49,12 +49,19 @@ def test_no_page_needs_another_host_and_the_search_is_on_the_machine(html: Path,
     assert list(build.fetched(tmp_path)) == [("style.css", "https://fonts.example/a.woff2")]
 
 
-def test_a_document_that_nobody_listed_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_nobody_listed_is_listed_and_links_only_within_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(build.ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "docs" / "a-new-one.md").write_text("# A new one\n")
+    text = "# A new one\n\n[the images](../deploy/Dockerfile), [what is not there](../deploy/none), [runs](runs.md)\n"
+    (tmp_path / "docs" / "a-new-one.md").write_text(text)
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "Dockerfile").touch()
     monkeypatch.setattr(build, "ROOT", tmp_path)
     build.stage(tmp_path / "staged")
     assert "\na-new-one\n" in (tmp_path / "staged" / "index.md").read_text()
+    staged = (tmp_path / "staged" / "a-new-one.md").read_text()
+    assert staged == text.replace("[the images](../deploy/Dockerfile)", "the images")
 
 
 def test_every_command_that_can_be_run_is_in_the_reference_with_its_options() -> None:

@@ -21,6 +21,7 @@ _OTHERS: Final = "(others)"
 _FETCHED: Final = re.compile(
     r"<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|href)=\"((?:https?:)?//[^\"]+)\"", re.IGNORECASE
 )
+_LINKED: Final = re.compile(r"\[([^\]\n]+)\]\((\.\./[^)\s]+)\)")
 _STYLED: Final = re.compile(r"(?:@import\s+|url\()\s*[\"']?((?:https?:)?//[^\"')\s]+)", re.IGNORECASE)
 
 
@@ -48,6 +49,8 @@ def stage(source: Path) -> None:
     shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("site", "__pycache__"))
     reference.write(source / "reference")
     _list_others(source)
+    for file in source.rglob("*.md"):
+        _name_what_is_elsewhere(file, source)
 
 
 def _list_others(source: Path) -> None:
@@ -57,6 +60,19 @@ def _list_others(source: Path) -> None:
     named = set(text.splitlines())
     others = sorted(file.stem for file in source.glob("*.md") if file.stem not in {*named, "index"})
     index.write_text(text.replace(_OTHERS, "\n".join(others)), encoding="utf-8")
+
+
+def _name_what_is_elsewhere(file: Path, source: Path) -> None:
+    """A link to a file of the tree that is no document is the file's name on the site, which does not hold it."""
+    text = file.read_text(encoding="utf-8")
+    beside = ROOT / "docs" / file.relative_to(source).parent
+
+    def named(link: re.Match[str]) -> str:
+        target = (beside / link[2].partition("#")[0]).resolve()
+        is_elsewhere = target.exists() and not target.is_relative_to(ROOT / "docs")
+        return link[1] if is_elsewhere else link[0]
+
+    file.write_text(_LINKED.sub(named, text), encoding="utf-8")
 
 
 def fetched(html: Path) -> Iterator[tuple[str, str]]:

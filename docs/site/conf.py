@@ -12,6 +12,8 @@ extensions = ["myst_parser"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["attrs_inline"]
 exclude_patterns = ["site"]
+suppress_warnings = ["misc.highlighting_failure", "myst.header"]
+# Code in a language that Pygments does not know reads as well without colours, and a level of heading may be left out.
 html_theme = "furo"
 html_title = "Billhook"
 html_show_sphinx = False

@@ -92,7 +92,7 @@ def _about(parameter: Any) -> str:
     if choices := list(_choices(parameter.type_descriptor.annotation)):
         words.append(f"One of {codes(choices)}.")
     default = parameter.default
-    if default not in {None, "", False} and not callable(default):
+    if default not in (None, "", False, [], ()) and not callable(default):
         words.append(f"Default: {code(default)}.")
     if parameter.envvar:
         words.append(f"Also {code(parameter.envvar)}.")

@@ -19,7 +19,7 @@ def text() -> str:
 def _section(name: str) -> str:
     field = Policy.model_fields[name]
     inner = model_of(field.annotation)
-    many = isinstance(field.default, tuple)
+    many = isinstance(field.get_default(call_default_factory=True), tuple)
     head = f"## [[{name}]]" if many else f"## [{name}]"
     if inner is None:
         return f"{head}\n\nDecimal strings in major units by ISO 4217 currency, and `default` for the others."
@@ -41,7 +41,7 @@ def keys(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
 def _default(field: Any) -> str:
     if field.is_required():
         return "needed"
-    default = field.default
+    default = field.get_default(call_default_factory=True)
     if isinstance(default, Enum):
         return code(default.value)
     if isinstance(default, tuple | list):
@@ -50,7 +50,7 @@ def _default(field: Any) -> str:
         return "the table's own defaults"
     if isinstance(default, bool):
         return code(str(default).lower())
-    return code(default) if default not in {None, ""} else "none"
+    return code(default) if default not in (None, "", {}) else "none"
 
 
 def _type(annotation: Any) -> str:

@@ -42,7 +42,7 @@ def text() -> str:
 
 
 def _row(name: str, field: Any, said: str) -> tuple[str, str, str]:
-    default = "" if field.is_required() else _default(field.default)
+    default = "" if field.is_required() else _default(field.get_default(call_default_factory=True))
     return code(f"{_PREFIX}{name.upper()}"), default, f"{said[:1].upper()}{said[1:]}"
 
 
