@@ -141,6 +141,8 @@ class Settings(BaseSettings):
     # what these systems sign their webhooks with, comma separated while one is rotated; without one their door is shut
     task_queue: Annotated[str, AfterValidator(_free)] = "billhook"
     # what the names of all queues begin with: billing/queues.py
+    worker_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,100}$")] = ""
+    # what the workers' code is called, for example the image's tag, where Temporal is to route by it: docs/upgrading.md
     jupiter_rate: float = Field(default=0, ge=0)
     crm_rate: float | None = Field(default=None, ge=0)
     mail_rate: float = Field(default=0, ge=0)

@@ -14,12 +14,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import (
+    PollerBehaviorAutoscaling,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerDeploymentConfig,
+)
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.accounting import AccountingActivities
@@ -71,6 +78,8 @@ RUN_ACTIVITIES: Final = 20
 # The pages of all groups that are billed in the same hour, which mostly wait for room; and beside them the journal.
 BUILD_ID: Final = f"billhook-{version('billhook')}"
 # Stands in every history. The SDK's own is a hash over all loaded code, which costs a start 3 s of CPU.
+BEAT_S: Final = 5.0
+# How often a worker with a health file gives a sign of life.
 AT_ONCE: Final[Mapping[Queue, dict[str, Any]]] = {
     Queue.MAIN: {"max_cached_workflows": CACHED_WORKFLOWS},
     # The SDK's own 100 of each kind: what people and events bring comes singly.
@@ -101,6 +110,8 @@ class Parts:
     rates: Mapping[Queue, float] = field(default_factory=dict)
     # steps per second, over the workers of all processes, where an outside system's queue has a limit
     calls_at_once: int = CALLS_AT_ONCE
+    version: str = ""
+    # of what the workers run, where Temporal routes by it: docs/upgrading.md
 
     def activities(self) -> list[Callable[..., Any]]:
         records = RecordActivities(self.database, self.policy)
@@ -188,7 +199,7 @@ def _worker(client: Client, base: str, queue: Queue, parts: Parts, given: dict[s
     defaults: dict[str, Any] = {
         "workflows": list(WORKFLOWS) if queue in queues.WORKFLOWS else [],
         "workflow_runner": UnsandboxedWorkflowRunner(),
-        "build_id": BUILD_ID,
+        **_versioned(base, parts.version),
         "workflow_task_poller_behavior": PollerBehaviorAutoscaling(),
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
         "max_task_queue_activities_per_second": rate,
@@ -198,6 +209,19 @@ def _worker(client: Client, base: str, queue: Queue, parts: Parts, given: dict[s
         **AT_ONCE.get(queue, {"max_concurrent_activities": parts.calls_at_once}),
     }
     return Worker(client, task_queue=queues.name(base, queue), **(defaults | given))
+
+
+def _versioned(base: str, version: str) -> dict[str, Any]:
+    """A workflow ends on the version that it began on, unless it moves by itself where it rests (workflows/rest.py)."""
+    if not version:
+        return {"build_id": BUILD_ID}
+    return {
+        "deployment_config": WorkerDeploymentConfig(
+            version=WorkerDeploymentVersion(deployment_name=base, build_id=version),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.PINNED,
+        )
+    }
 
 
 @asynccontextmanager
@@ -220,6 +244,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
             run_most_open=settings.run_most_open,
             rates=settings.rates,
             calls_at_once=settings.calls_at_once,
+            version=settings.worker_version,
         )
 
 
@@ -230,11 +255,24 @@ def _crm(settings: Settings, http: httpx.AsyncClient, database: Database) -> Crm
     return HubSpotCrm(hubspot, load_motions(settings).hubspot, database)
 
 
-async def run_worker(settings: Settings, client: Client, only: Iterable[Queue] = tuple(Queue)) -> None:
-    """Runs until SIGTERM or SIGINT, then lets what is under way finish. `only`: the queues to work on."""
+async def run_worker(
+    settings: Settings, client: Client, only: Iterable[Queue] = tuple(Queue), health_file: Path | None = None
+) -> None:
+    """Runs until SIGTERM or SIGINT, then lets what is under way finish. `only`: the queues to work on.
+
+    `health_file` is touched every `BEAT_S` while it works. Raises OSError where it cannot be.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with parts_of(settings) as parts, build_worker(client, parts, settings.task_queue, only):
-        await stop.wait()
+        await _working(stop, health_file)
+
+
+async def _working(stop: asyncio.Event, health_file: Path | None) -> None:
+    while health_file is not None and not stop.is_set():
+        await asyncio.to_thread(health_file.touch)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), BEAT_S)
+    await stop.wait()

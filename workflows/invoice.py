@@ -157,6 +157,10 @@ class InvoiceWorkflow(People):
     def voided(self, event: InvoiceEvent) -> None:
         self._inbox.events.append(event)
 
+    @workflow.signal(description="Go on on the workers' current version, as soon as it rests; no argument")
+    def upgrade(self) -> None:
+        """Being woken is all: see workflows/rest.py."""
+
     @workflow.query(description="The present state, as our records will hold it")
     def snapshot(self) -> InvoiceRecord:
         return self._state.record()

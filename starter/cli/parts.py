@@ -84,8 +84,41 @@ def worker(
     queue: Annotated[
         list[Queue] | None, typer.Option(help="Work on this queue alone; give it again for more. Default: all.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="So many processes, about one per processor; what dies is started again.")
+    ] = 1,
+    health_file: Annotated[
+        Path | None, typer.Option(help="Is touched every five seconds while it works, for a health check.")
+    ] = None,
 ) -> None:
-    """Run one worker process until it is stopped. Between them, the processes must work on every queue."""
+    """Run a worker until it is stopped. Between them, all workers must work on every queue."""
+    if processes > 1:
+        _fleet(processes, queue or [], health_file)
+    else:
+        _one_worker(queue or [], health_file)
+
+
+def _fleet(processes: int, queues: list[Queue], health_file: Path | None) -> None:
+    from settings import load_settings  # noqa: PLC0415
+    from starter.embedded.errors import StackError  # noqa: PLC0415
+    from starter.embedded.fleet import run_fleet  # noqa: PLC0415
+    from starter.embedded.up import run_until_signal  # noqa: PLC0415
+
+    # What cannot be used is told once.
+    load_settings()
+
+    async def work() -> int:
+        options = [word for one in queues for word in ("--queue", one.value)]
+        await run_fleet(processes, options, health_file, say)
+        return 0
+
+    try:
+        sys.exit(run_until_signal(work()))
+    except StackError as error:
+        raise _stopped(error) from error
+
+
+def _one_worker(queues: list[Queue], health_file: Path | None) -> None:
     import asyncio  # noqa: PLC0415
 
     from settings import load_settings  # noqa: PLC0415
@@ -96,7 +129,7 @@ def worker(
         settings = load_settings()
         client = await connect(settings)
         await _keep_schedules(client, settings)
-        await run_worker(settings, client, queue or tuple(Queue))
+        await run_worker(settings, client, queues or tuple(Queue), health_file)
 
     try:
         asyncio.run(run())

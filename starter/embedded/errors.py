@@ -1,5 +1,7 @@
 """What can keep the embedded stack from standing, in words that say what to do next."""
 
+from pathlib import Path
+
 
 class StackError(Exception):
     """The stack cannot stand. `next_step` may be empty."""
@@ -30,6 +32,6 @@ class DirectoryInUse(StackError):
 class PartFailed(StackError):
     """A part ended, or did not become healthy in time, while the stack was being started."""
 
-    def __init__(self, name: str, reason: str, log: str, tail: str) -> None:
+    def __init__(self, name: str, reason: str, log: Path | None, tail: str) -> None:
         words = f"the {name} did not start: {reason}"
-        super().__init__(f"{words}\n{tail}" if tail else words, f"read {log}")
+        super().__init__(f"{words}\n{tail}" if tail else words, f"read {log or 'what it said above'}")

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ _PROBE_PAUSE_S: Final = 0.05
 
 @dataclass(frozen=True)
 class Part:
-    """`env` is laid over the supervisor's own environment. Durations in seconds."""
+    """`env` is laid over the supervisor's own environment; `prepare` is called before each start. Seconds."""
 
     name: str
     command: tuple[str, ...]
@@ -28,6 +28,7 @@ class Part:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     patience_s: float = 30.0
     grace_s: float = 8.0
+    prepare: Callable[[], None] = lambda: None
 
 
 class Process:
@@ -38,9 +39,13 @@ class Process:
         self._process = process
 
     @classmethod
-    async def spawn(cls, part: Part, log: Path) -> "Process":
-        """Start the part in a process group of its own, its output appended to `log`. Raises OSError."""
-        with log.open("ab") as output:
+    async def spawn(cls, part: Part, log: Path | None) -> "Process":
+        """Start the part in a process group of its own. Its output is appended to `log`; None: it goes where ours goes.
+
+        Raises OSError.
+        """
+        part.prepare()
+        with log.open("ab") if log else nullcontext() as output:
             # Its own group: Ctrl-C then reaches the supervisor alone, which stops the parts in order.
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", _LAUNCHER, str(os.getpid()), *part.command,

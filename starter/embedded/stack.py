@@ -142,7 +142,7 @@ class Stack:
         return Part("temporal", tuple(command), probe)
 
     def _sandbox(self) -> Part:
-        command = _python(
+        command = python_command(
             "sandbox", "--data", str(self.data_dir / "sandbox.db"), "--host", HOST, "--port", str(self.ports.sandbox),
             "--webhook-url", f"{self.api_url}/webhooks/jupiter",
         )  # fmt: skip
@@ -153,19 +153,20 @@ class Stack:
         return Part("sandbox", command, probes.http_ok(f"{self.jupiter_url}/healthz"), env)
 
     def _mail(self) -> Part:
-        command = _python("starter.embedded.mailsink", str(self.data_dir / "mail"), str(self.ports.smtp))
+        command = python_command("starter.embedded.mailsink", str(self.data_dir / "mail"), str(self.ports.smtp))
         return Part("mail", command, probes.smtp_greets(self.ports.smtp))
 
     def _worker(self) -> Part:
         probe = probes.worker_polls(temporal_binary(), self.temporal_address, self.task_queue)
-        return Part("worker", _python("starter.cli", "worker"), probe, self.environment, grace_s=10)
+        return Part("worker", python_command("starter.cli", "worker"), probe, self.environment, grace_s=10)
 
     def _api(self) -> Part:
-        command = _python("starter.cli", "api", "--host", HOST, "--port", str(self.ports.api))
+        command = python_command("starter.cli", "api", "--host", HOST, "--port", str(self.ports.api))
         return Part("api", command, probes.http_ok(f"{self.api_url}/readyz"), self.environment)
 
 
-def _python(module: str, *arguments: str) -> tuple[str, ...]:
+def python_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """A module of ours as a program of its own, with this interpreter."""
     # -P: a folder of that name where the command was typed must not be taken for ours.
     return (sys.executable, "-P", "-m", module, *arguments)
 

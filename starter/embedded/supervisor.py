@@ -1,4 +1,4 @@
-"""Starts parts in order, starts again what dies, stops everything in reverse order.
+"""Starts parts in order, starts again what dies, stops all in reverse order, or at once where they are alike.
 
 Knows commands and health checks, and nothing of Billhook.
 """
@@ -21,17 +21,23 @@ _STEADY_S: Final = 60.0
 
 
 class Supervisor:
-    """`async with Supervisor(logs, say) as supervisor`: leaving the block stops every part."""
+    """`async with Supervisor(logs, say) as supervisor`: leaving the block stops every part.
 
-    def __init__(self, logs: Path, say: Say, *, first_pause_s: float = _FIRST_PAUSE_S) -> None:
-        self._logs = logs
+    Without `logs` the parts talk where the supervisor does. `at_once`: no part needs another while it stops.
+    """
+
+    def __init__(
+        self, logs: Path | None, say: Say, *, first_pause_s: float = _FIRST_PAUSE_S, at_once: bool = False
+    ) -> None:
+        self._logs, self._at_once = logs, at_once
         self._say = say
         self._first_pause_s = first_pause_s
         self._running: dict[str, Process] = {}
         self._watchers: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        if self._logs is not None:
+            self._logs.mkdir(parents=True, exist_ok=True)
         return self
 
     async def __aexit__(
@@ -39,8 +45,8 @@ class Supervisor:
     ) -> None:
         await self.stop()
 
-    def log_of(self, part: Part) -> Path:
-        return self._logs / f"{part.name}.log"
+    def log_of(self, part: Part) -> Path | None:
+        return self._logs / f"{part.name}.log" if self._logs is not None else None
 
     def pid_of(self, name: str) -> int:
         """The present process of a part. Raises KeyError while it is down."""
@@ -52,7 +58,7 @@ class Supervisor:
         process = await self._spawn(part)
         wrong = await process.healthy()
         if wrong:
-            raise PartFailed(part.name, wrong, str(log), tail(log))
+            raise PartFailed(part.name, wrong, log, tail(log) if log else "")
         self._watchers[part.name] = asyncio.create_task(self._watch(part, process), name=f"watch {part.name}")
 
     async def _spawn(self, part: Part) -> Process:
@@ -67,7 +73,9 @@ class Supervisor:
             code = await process.ended()
             del self._running[part.name]
             pause = self._first_pause_s if clock() - started > _STEADY_S else pause
-            self._say(f"{part.name} ended with code {code}; starting it again in {pause:g} s ({self.log_of(part)})")
+            log = self.log_of(part)
+            where = f" ({log})" if log else ""
+            self._say(f"{part.name} ended with code {code}; starting it again in {pause:g} s{where}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
             process = await self._spawn(part)
@@ -79,11 +87,14 @@ class Supervisor:
         await asyncio.gather(*self._watchers.values())
 
     async def stop(self) -> None:
-        """Stop every part, the last started first; each within its grace."""
+        """Stop every part, the last started first or all at once; each within its grace."""
         for watcher in self._watchers.values():
             watcher.cancel()
         await asyncio.gather(*self._watchers.values(), return_exceptions=True)
         self._watchers.clear()
+        if self._at_once:
+            await asyncio.gather(*(process.stop() for process in self._running.values()))
+            self._running.clear()
         while self._running:
             _, process = self._running.popitem()
             await process.stop()
