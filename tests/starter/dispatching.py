@@ -9,6 +9,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 from temporalio.api.enums.v1 import EventType as History
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -17,6 +18,7 @@ from billing.events import InvoiceEvent
 from billing.record import Fate
 from records import events, intents
 from records.session import Database
+from records.sql import table
 from records.tables import EventRow
 from starter.claiming import LEASE_S
 from starter.client import Engine, start_invoice
@@ -101,7 +103,12 @@ class Office:
         return found
 
     async def fates(self, ids: list[str]) -> set[str]:
-        return {(await self.row(one)).fate for one in ids}
+        column = table(EventRow).c
+        async with self.database.session() as session:
+            found = await session.execute(select(column.id, column.fate).where(column.id.in_(ids)))
+        fates = {row.id: row.fate for row in found}
+        assert fates.keys() == set(ids)
+        return set(fates.values())
 
     async def become(self, ids: list[str], fate: Fate) -> None:
         async def look() -> bool:
