@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories motions-doc docs check lint types imports secure lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run screenshots clean
+.PHONY: setup demo test drills histories motions-doc docs check lint types imports secure fuzz lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run screenshots clean
 
 setup: $(STAMP)
 
@@ -51,6 +51,9 @@ imports: $(STAMP)
 secure: $(STAMP)
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive billing workflows activities connectors records starter sandbox audit worker.py settings.py
 	$(BIN)/python -m tests.locks
+
+fuzz: $(STAMP)
+	BILLHOOK_FUZZ=100 $(BIN)/pytest -n auto tests/starter/test_http_schema.py $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.lifecycle $(ARGS)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
@@ -18,10 +18,10 @@ from starter.console.headers import HEADERS as OF_DESK
 from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http import problems
-from starter.http.auth import SCHEME
 from starter.http.headers import SecurityHeaders
 from starter.http.limits import BodyLimit
 from starter.http.metrics import Metrics, Timed
+from starter.http.openapi import describe
 from starter.http.parts import Parts
 from starter.http.rates import AddressLimit, Rates
 from starter.http.routes import customers, health, invoices, policy, queues, triggers, usage, vendor_webhooks, webhooks
@@ -73,7 +73,9 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         vendors=vendors,
         rates=rates,
     )
-    for module in (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health):
+    modules = (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health)
+    app.state.calls = [route for module in modules for route in module.router.routes]
+    for module in modules:
         app.include_router(module.router)
     _add_desk(app)
     problems.install(app)
@@ -81,7 +83,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     app.add_middleware(AddressLimit, rates=rates)
     app.add_middleware(SecurityHeaders, pages={DESK: OF_DESK}, secure=settings.public_url.startswith("https:"))
     app.add_middleware(Timed, metrics=metrics)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app
 
 
@@ -107,11 +109,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await dispatcher.stop()
         await app.state.plans.close()
         await app.state.http.aclose()
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's schema, with the bearer token that every guarded route names."""
-    schema = FastAPI.openapi(app)
-    schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
-    schemes[SCHEME] = {"type": "http", "scheme": "bearer", "description": "A token made by `billhook token create`"}
-    return schema

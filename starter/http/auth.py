@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Self
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from billing.errors import Forbidden, Unauthorized
+from billing.errors import BadInput, Forbidden, Unauthorized
 from records import tokens
 from records.tables import Token
 from records.tokens import Scope
@@ -65,12 +65,22 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         scope = scope_of(self)
         handle = super().get_route_handler()
+        known = {field.alias for field in self.dependant.query_params}
 
         async def guarded(request: Request) -> Response:
             request.state.caller = await _admit(request, scope)
+            _check_names(request, known)
             return await handle(request)
 
         return guarded
+
+
+def _check_names(request: Request, known: set[str]) -> None:
+    """A filter that is misspelled must not be an answer without the filter. Raises BadInput."""
+    for name in request.query_params:
+        if name not in known:
+            step = f"leave it out; this call takes {', '.join(sorted(known)) or 'none'}"
+            raise BadInput(name[:100] or "query", "there is no such parameter", step)
 
 
 async def _admit(request: Request, scope: Scope) -> Caller:

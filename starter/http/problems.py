@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from billing.complaints import complaint
 from billing.errors import BadInput, BillhookError
@@ -25,6 +26,7 @@ _CHOSEN: Final = frozenset({"one", "many"})
 # Which of two forms of a body was read; no part of what was sent.
 _NAMED: Final = 5
 # Fields that the detail names; all of them stand in `errors`.
+_NO_METHOD: Final = 405
 _NEXT: Final = {
     404: "the calls are listed at /docs",
     405: "the calls are listed at /docs",
@@ -91,7 +93,16 @@ async def _answer(request: Request, error: Exception) -> JSONResponse:
     answer = _response(told(request, error))
     if isinstance(error, HTTPException):
         answer.headers.update(error.headers or {})
+    if answer.status_code == _NO_METHOD and (methods := _methods(request)):
+        answer.headers["Allow"] = ", ".join(sorted(methods))
     return answer
+
+
+def _methods(request: Request) -> set[str]:
+    """All that this path takes among the calls; Starlette names those of the first route that has it."""
+    routes: list[Route] = getattr(request.app.state, "calls", [])
+    found = [one.methods for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    return {method for methods in found for method in methods or ()}
 
 
 def refusal(error: BillhookError) -> JSONResponse:

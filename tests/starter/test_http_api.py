@@ -216,3 +216,28 @@ async def test_a_database_without_its_migrations_is_not_ready(tmp_path: Path, te
         assert answer.status_code == 503
         assert "billhook db upgrade" in answer.json()["checks"]["migrations"]
         await empty.close()
+
+
+@pytest.mark.parametrize("query", ["stauts=sent", "status=sent&x=", "=1"])
+async def test_a_filter_that_there_is_not_is_no_answer_without_the_filter(
+    api_without_temporal: Api, query: str
+) -> None:
+    answer = await api_without_temporal.http.get(f"/invoices?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["cause"] == "there is no such parameter"
+    assert "cursor, customer_id, limit, status" in answer.json()["next_step"]
+    assert (await api_without_temporal.http.get("/invoices/nothing?x=1")).status_code == 422
+
+
+async def test_every_refusal_is_described_as_a_problem_and_nothing_else(api_without_temporal: Api) -> None:
+    described = (await api_without_temporal.http.get("/openapi.json")).json()
+    assert not {"HTTPValidationError", "ValidationError"} & set(described["components"]["schemas"])
+    for path, calls in described["paths"].items():
+        for method, call in calls.items():
+            refusals = {status: one for status, one in call["responses"].items() if status >= "400"}
+            if path != "/readyz":
+                assert all(list(one["content"]) == ["application/problem+json"] for one in refusals.values()), path
+            if "security" in call:
+                assert {"401", "403", "429", "503"} <= set(refusals), (method, path)
+            if "requestBody" in call:
+                assert {"400", "413", "422", "429"} <= set(refusals), (method, path)

@@ -34,6 +34,12 @@ async def test_no_answer_of_the_api_is_a_page_a_frame_or_kept(
     assert not {name for name in answer.headers if name.startswith("access-control-")}
 
 
+async def test_a_wrong_method_is_told_every_right_one(api_without_temporal: Api) -> None:
+    for path, methods in (("/customers/acme", "GET, PUT"), ("/invoices", "GET"), ("/triggers/quote", "POST")):
+        answer = await api_without_temporal.http.request("DELETE", path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+
+
 async def test_a_refusal_of_the_outer_layers_has_them_too(api_without_temporal: Api) -> None:
     answer = await api_without_temporal.http.post("/triggers/quote", content=b"x" * 2_000_000)
     assert answer.status_code == 413

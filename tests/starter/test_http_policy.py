@@ -111,3 +111,9 @@ async def test_a_policy_that_cannot_be_used_is_refused_by_key_and_line(api_witho
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "thresholds.USD"
     assert "line 2" in answer.json()["errors"][0]["cause"]
+
+
+async def test_a_number_is_no_time_to_simulate_from(api_without_temporal: Api) -> None:
+    answer = await api_without_temporal.http.post("/policy/simulate", json={"policy": "", "since": 0})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "since"

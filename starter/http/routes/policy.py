@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from billing.intent import Motion
+from billing.motions import Moment
 from billing.policy import Policy
 from billing.simulating import Simulation
 from records.tokens import Scope
@@ -39,7 +40,7 @@ class SimulateBody(_Wish):
     """Another policy.toml as text, and from when on recorded assessments are judged by it."""
 
     policy: Annotated[str, Field(max_length=200_000)]
-    since: AwareDatetime
+    since: Moment
 
 
 @router.get("", summary="The policy in force", **needs(Scope.READ))
