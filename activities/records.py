@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from activities import signatures
-from billing import approvers
+from billing import agents, approvers
 from billing.assessing import approval_times, assess
-from billing.assessment import Assessment
+from billing.assessment import Assessment, Reason
 from billing.decisions import Action
 from billing.money import Money
 from billing.policy import Policy
@@ -52,9 +53,17 @@ class RecordActivities:
                 now=request.at,
                 scope=request.scope,
                 standing=standing,
+                agent=await self._hold(session, request) if request.agent else None,
             )
             await invoices.save_assessment(session, request.key, request.revision, found)
         return found.spelled_out(request.at.year)
+
+    async def _hold(self, session: AsyncSession, request: signatures.Assess) -> Reason | None:
+        """The gate that no agent passes by itself. Its token is read now: it may have been revoked or have expired."""
+        token = await tokens.find_named(session, request.agent)
+        grant = None if token is None else tokens.grant_of(token)
+        total = request.commercial.total
+        return agents.hold(request.agent, grant, request.customer_id, total, asked=request.agent_asks)
 
     @activity.defn(name=signatures.AUTHORIZE.name)
     async def authorize(self, request: signatures.Authorize) -> signatures.Verdict:

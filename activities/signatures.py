@@ -66,7 +66,8 @@ class Draft(Done):
 class Assess(Request):
     """`at` is the workflow's own time, from which business hours count; `scope` a project, deal or subscription.
 
-    `approved_by` said yes to this revision already: whoever made it by an edit.
+    `approved_by` said yes to this revision already: whoever made it by an edit. `agent` drafted this version, if any
+    did; `agent_asks` if it wants this revision issued.
     """
 
     motion: Motion
@@ -77,6 +78,8 @@ class Assess(Request):
     at: datetime
     triggered_by: str = ""
     approved_by: tuple[str, ...] = ()
+    agent: str = ""
+    agent_asks: bool = False
 
 
 class Authorize(Request):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from billing.agents import HELD, with_hold
 from billing.approvers import Choice, Standing, chosen
 from billing.assessment import Assessment, History, Reason, Segment
 from billing.deadlines import Calendar, add_business_time
@@ -29,10 +30,12 @@ def assess(
     now: datetime,
     scope: str = "",
     standing: Standing | None = None,
+    agent: Reason | None = None,
 ) -> Assessment:
     """What `policy` says of an invoice over `total` to a customer with `history`, at `now` (aware UTC).
 
-    Without a `standing` it is put to whom the rules name, whether he may approve it or not.
+    Without a `standing` it is put to whom the rules name, whether he may approve it or not. `agent` is why an agent's
+    draft is held; where that alone is the reason it is put to nobody yet.
     """
     lately = _changes_lately(policy.change_history, history, now)
     found = (
@@ -44,14 +47,17 @@ def assess(
         _asked_before(policy, lately),
         _unusual_usage(policy, motion, total, history),
     )
-    reasons = tuple(reason for reason in found if reason)
+    reasons = with_hold(tuple(reason for reason in found if reason), agent)
     named = _assignee(policy, motion, history, total)
-    choice = _choice(policy, named, total, standing)
+    is_held = [reason.rule for reason in reasons] == [HELD]
+    choice = Choice() if is_held else _choice(policy, named, total, standing)
+    told = {"agent": agent.model_dump()} if agent else {}
     return Assessment(
         automatic=not reasons,
         policy_hash=policy.content_hash,
         reasons=reasons,
-        inputs=_inputs(policy, motion=motion, total=total, history=history, lately=len(lately), now=now, scope=scope),
+        inputs=told
+        | _inputs(policy, motion=motion, total=total, history=history, lately=len(lately), now=now, scope=scope),
         approvals_needed=policy.approvals_needed(total),
         follow_up_after=timedelta(days=policy.follow_up.after_days) or None,
         calendar=policy.business_hours,
@@ -143,7 +149,7 @@ def seen(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
             ),
             "now": datetime.fromisoformat(inputs["now"]),
             "scope": inputs["scope"],
-        }
+        } | ({"agent": Reason.model_validate(inputs["agent"])} if "agent" in inputs else {})
     except KeyError:
         return None
 

@@ -15,7 +15,8 @@ Words = Annotated[str, Field(max_length=4000), AfterValidator(storable)]
 
 
 class Action(StrEnum):
-    """What a person can do with an invoice; `available_actions` is drawn from these."""
+    """What a person can do with an invoice; `available_actions` is drawn from these. The last three are an agent's, who
+    decides nothing."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -26,6 +27,9 @@ class Action(StrEnum):
     TAKE_CHANGE = "take_change_request"
     ACCEPT_CHANGE = "accept_change_request"
     DECLINE_CHANGE = "decline_change_request"
+    REVISE_DRAFT = "revise_draft"
+    REQUEST_ISSUE = "request_issue"
+    PROPOSE_ANSWER = "propose_answer"
 
 
 EXAMPLES: Final = {
@@ -124,6 +128,25 @@ class Retry(Frozen):
     reason: Words = ""
     patch: Patch | None = None
     abandon: bool = False
+
+
+class Propose(Frozen):
+    """Update `propose`: what an agent wishes. It is kept in timeline and trail, and decides nothing by itself.
+
+    `call_id` names the call and, after a colon, what it said: the same again gets the same answer, another under the
+    same name is refused. `revision` is what the agent saw of a draft; `answer` (accept or decline), `note` and `patch`
+    or `parts` say how it would answer the change request `case_id`.
+    """
+
+    action: Action
+    actor: Name
+    call_id: Name
+    revision: Name = ""
+    case_id: Name = ""
+    answer: Action | None = None
+    note: Words = ""
+    patch: Patch | None = None
+    parts: tuple[Name, ...] | None = None
 
 
 class Answer(Frozen):

@@ -66,12 +66,14 @@ class Discount(Exact):
 
 
 class Source(Exact):
-    """Where the trigger came from. `scope` names the project, deal or subscription that `carry_po = "source"` means."""
+    """Where the trigger came from. `scope` names the project, deal or subscription that `carry_po = "source"` means;
+    `by_agent` if whoever triggered it is one: his word alone issues nothing, whatever became of his token since."""
 
     event_id: str
     occurred_at: datetime
     scope: str
     triggered_by: str = ""
+    by_agent: bool = False
 
 
 class Commercial(Exact):

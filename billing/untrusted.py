@@ -6,6 +6,7 @@ because a person cannot see it: control characters, and format characters that h
 What is left is plain text, word for word. No function here raises.
 """
 
+import hashlib
 import math
 import re
 import unicodedata
@@ -28,6 +29,8 @@ _UNSEEN: Final = frozenset({"Cf", "Cs", "Co", "Cn"})
 # Format characters (bidi overrides, zero-width, tags), halves of surrogate pairs, private use, unassigned.
 _UNSEEN_LETTERS: Final = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 # Letters and a symbol by category, and blank all the same.
+_FENCE: Final = re.compile(r"<(?=\s*/?\s*untrusted)", re.IGNORECASE)
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _FORMULA: Final = re.compile(r"\s*[=+\-@\t\r]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9][0-9.,]*|-")
 
@@ -53,6 +56,31 @@ def printable(text: str) -> str:
 def quoted(value: object, limit: int = TEXT_LIMIT) -> str:
     """`value` as a mail quotes it: no line of it can pass for one of ours."""
     return "\n".join(f"> {line}".rstrip() for line in plain(value, limit).split("\n"))
+
+
+def fenced(value: object, limit: int = TEXT_LIMIT) -> str:
+    """`value` for a program that reads text as instructions: between two marks that name its own hash, so that no text
+    holds the mark that would end it. What looks like a mark inside is taken apart too."""
+    words = _FENCE.sub("(", plain(value, limit))
+    mark = hashlib.sha256(words.encode()).hexdigest()[:16]
+    while mark in words:
+        mark = hashlib.sha256(mark.encode()).hexdigest()[:16]
+    return f"<untrusted {mark}>{words}</untrusted {mark}>"
+
+
+def fenced_values(value: Any) -> Any:
+    """A JSON value with every text in it fenced; names of fields are ours, or are told as a text beside it."""
+    if isinstance(value, dict):
+        return {_field_name(name, at): fenced_values(part) for at, (name, part) in enumerate(value.items())}
+    if isinstance(value, list | tuple):
+        return [fenced_values(part) for part in value]
+    return fenced(value) if isinstance(value, str) else value
+
+
+def _field_name(name: object, at: int) -> str:
+    """A name that somebody outside chose may be a sentence."""
+    text = str(name)
+    return text if _NAME.fullmatch(text) else f"field_{at + 1}"
 
 
 def in_markdown(value: object, limit: int = LINE_LIMIT) -> str:

@@ -5,7 +5,7 @@ listed as due since then. What has no time at all comes last. A page reads its o
 with thousands of open approvals shows it as fast as one with ten.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -77,10 +77,12 @@ async def inbox(
     kind: Kind | None = None,
     q: str = "",
     assignee: str | None = None,
+    customers: Collection[str] | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> Inbox:
-    """The next deadline first. Every word of `q` is found in the key, the customer's id or name, or the reason.
+    """The next deadline first. Every word of `q` is found in the key, the customer's id or name, or the reason;
+    `customers` are the only ones that whoever asks may see.
 
     Raises BadInput on a cursor that is not of this list.
     """
@@ -88,6 +90,8 @@ async def inbox(
     query = _described(waiting).where(*(_found_in(waiting, word) for word in q.split()))
     if assignee is not None:
         query = query.where(waiting.c.whose == assignee)
+    if customers is not None:
+        query = query.where(_N.c.customer_id.in_(customers))
     place = (waiting.c.due, waiting.c.kind, waiting.c.key, waiting.c.case_id)
     shown, next_cursor = await paged(s, query, place, cursor=cursor, limit=limit)
     return Inbox(data=await _told(s, shown), next_cursor=next_cursor)

@@ -226,20 +226,30 @@ async def get_view(s: AsyncSession, key: str) -> InvoiceView | None:
     return views[0] if views else None
 
 
+async def customer_of(s: AsyncSession, key: str) -> str | None:
+    """Whose invoice it is; None where there is none."""
+    found: str | None = (await s.execute(select(_N.c.customer_id).where(_N.c.key == key))).scalar_one_or_none()
+    return found
+
+
 async def list_views(
     s: AsyncSession,
     *,
     status: Status | str | None = None,
     customer_id: str | None = None,
+    customers: Collection[str] | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page:
-    """Newest first. Raises BadInput on a cursor that is not of this list."""
+    """Newest first; `customers` are the only ones that whoever asks may see. Raises BadInput on a cursor that is not of
+    this list."""
     query = head_query()
     if status is not None:
         query = query.where(STATUS.in_([Status(status).value]))
     if customer_id is not None:
         query = query.where(_N.c.customer_id == customer_id)
+    if customers is not None:
+        query = query.where(_N.c.customer_id.in_(customers))
     place = (_N.c.created_at, _N.c.key)
     shown, next_cursor = await paged(s, query, place, cursor=cursor, limit=limit, newest_first=True)
     return Page(data=await assemble(s, shown), next_cursor=next_cursor)

@@ -318,7 +318,10 @@ class DealRow(SQLModel, table=True):
 
 
 class Token(SQLModel, table=True):
-    """A bearer token; only the hash of it. A name may be used again after it was revoked."""
+    """A bearer token; only the hash of it. A name may be used again after it was revoked.
+
+    After `expires_at` it opens nothing. `limits` (minor units per currency) and `customers` bound an agent's.
+    """
 
     __tablename__ = "tokens"
     __table_args__ = (
@@ -334,5 +337,8 @@ class Token(SQLModel, table=True):
     sha256: str = Field(primary_key=True, max_length=64)
     name: str = Field(max_length=100)
     scopes: list[str] = Field(sa_type=JSON)
+    limits: dict[str, int] = Field(default_factory=dict, sa_type=JSON, sa_column_kwargs={"server_default": "{}"})
+    customers: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs={"server_default": "[]"})
     created_at: datetime = Field(sa_type=Utc)
+    expires_at: datetime | None = Field(default=None, sa_type=Utc)
     revoked_at: datetime | None = Field(default=None, sa_type=Utc)

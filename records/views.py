@@ -98,6 +98,7 @@ class InvoiceView(BaseModel):
 
     While a person must decide, `assignee` is whom it is put to (empty: anyone who may approve), `decide_by` until when,
     `approved_by` who of two has said yes. `content` is that of the present revision; `versions` are all there were.
+    `agent` drafted it; empty where a person or a program did.
     """
 
     key: str
@@ -126,6 +127,7 @@ class InvoiceView(BaseModel):
     approved_by: list[str]
     content: ContentView | None
     versions: list[VersionView]
+    agent: str = ""
     workflow_id: str
     created_at: datetime
 
@@ -187,6 +189,7 @@ async def assemble(s: AsyncSession, heads: Sequence[RowMapping]) -> list[Invoice
             "cases": [CaseView.model_validate(dict(found)) for found in cases[key]],
             "timeline": timeline(intent, row["created_at"], entries[key], mails[key], calls[key]),
             "versions": versions_of(intent, row["created_at"], contents[key]),
+            "agent": intent.source.triggered_by if intent.source.by_agent else "",
         }
         views.append(_view(row, parts))
     return views

@@ -24,7 +24,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.decisions import Answer, Cancel, Decide, DecideChange, Delegate, Retry
+from billing.decisions import Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry
 from billing.errors import BadInput, BillhookError, Conflict, Forbidden, NotFound, NotPossible, StaleRevision
 from billing.events import EventType, InvoiceEvent
 from billing.intent import Intent, canonical_hash
@@ -222,6 +222,11 @@ async def delegate(client: Client, key: str, wish: Delegate, once: str | None = 
 async def decide_change_request(client: Client, key: str, wish: DecideChange, once: str | None = None) -> Answer:
     """Accept or decline a change request. Raises like `decide`."""
     return await _ask(client, key, "decide_change_request", wish, update_id=_update_id(wish, once))
+
+
+async def propose(client: Client, key: str, wish: Propose) -> Answer:
+    """An agent's wish; the same call twice is one. Raises like `decide`."""
+    return await _ask(client, key, "propose", wish, update_id=wish.call_id)
 
 
 async def cancel(client: Client, key: str, wish: Cancel, once: str | None = None) -> Answer:

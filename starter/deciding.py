@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Retry
+from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry
 from billing.errors import Conflict, NotFound, NotPossible
 from billing.intent import Patch
 from billing.motions import PatchBody
@@ -134,6 +134,11 @@ class Deciding:
         action = Action.ABANDON if body.abandon else Action.RETRY
         client = await self._engine.client()
         return await self._asked(key, action, temporal.retry(client, key, wish, once))
+
+    async def propose(self, key: str, wish: Propose) -> Answer:
+        """What an agent wishes. It decides nothing: the policy or a person does."""
+        client = await self._engine.client()
+        return await self._asked(key, wish.action, temporal.propose(client, key, wish))
 
     async def view(self, key: str) -> InvoiceView:
         """The invoice as our records tell it. Raises NotFound."""

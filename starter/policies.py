@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from billing.agents import Grant, hold
 from billing.approvers import Standing
 from billing.assessing import assess
 from billing.assessment import Assessment, History, Reason
@@ -20,6 +21,7 @@ from billing.simulating import Simulating, Simulation
 from billing.timely import check_times
 from records import assessments, customers, intents, known, tokens
 from records.session import Database
+from starter.agents.gate import drafting
 
 
 class Explanation(BaseModel):
@@ -44,11 +46,19 @@ class Explanation(BaseModel):
     expire_at: datetime | None
 
 
-async def explain(
-    database: Database, policy: Policy, motion: Motion, trigger: dict[str, Any], caller: str
+async def explain(  # noqa: PLR0917 - what a trigger is judged by
+    database: Database,
+    policy: Policy,
+    motion: Motion,
+    trigger: dict[str, Any],
+    caller: str,
+    agent: Grant | None = None,
 ) -> Explanation:
-    """Raises BadInput naming the field, UnknownCustomer."""
+    """An `agent` is told what comes of it once it asks for the issue. Raises BadInput naming the field,
+    UnknownCustomer, Forbidden for a customer that is not the agent's."""
     intent = parse_trigger(motion, trigger, triggered_by=caller)
+    if agent is not None:
+        intent = drafting(agent, intent)
     total, scope = intent.commercial.total, intent.source.scope
     async with database.session() as session:
         if await customers.get_customer(session, intent.customer_id) is None:
@@ -61,7 +71,16 @@ async def explain(
     now = datetime.now(UTC)
     if stands is None:
         check_times(intent, now)
-    found = assess(policy, motion=motion, total=total, history=history, now=now, scope=scope, standing=standing)
+    found = assess(
+        policy,
+        motion=motion,
+        total=total,
+        history=history,
+        now=now,
+        scope=scope,
+        standing=standing,
+        agent=None if agent is None else hold(agent.name, agent, intent.customer_id, total, asked=True),
+    )
     return Explanation(
         key=intent.key,
         motion=motion,
@@ -95,6 +114,8 @@ def _outcome(found: Assessment, intent: Intent, stands: Intent | None) -> str:
         return f"It would be refused: {taken.detail}."
     if stands is not None:
         return "Nothing new: this key is registered already, with the same payload."
+    if found.automatic and intent.source.by_agent:
+        return "It would be drafted and wait for you to ask for its issue; then it would be issued and sent at once."
     if found.automatic:
         return "It would be drafted, issued and sent at once."
     people = "two different people" if found.approvals_needed > 1 else "a person"

@@ -4,10 +4,12 @@ Over the second limit two different people must say yes to the same revision. An
 begins the count anew, with the editor's own yes.
 """
 
+from typing import Any
+
 from temporalio import workflow
 
 from activities import signatures as step
-from billing.decisions import Action, Decide, Delegate
+from billing.decisions import Action, Decide, Delegate, Propose
 from billing.errors import BillhookError, Forbidden, NotPossible, StaleRevision
 from billing.intent import Intent
 from billing.record import Status
@@ -17,9 +19,11 @@ from workflows.cases import resolve
 from workflows.inbox import Asked, Inbox
 from workflows.interruptions import Edited, Stopped
 from workflows.overtaken import check_overtaken
+from workflows.proposing import carry_out
 from workflows.requests import Requests
 from workflows.state import InvoiceState, OpenApproval
 from workflows.steps import Steps
+from workflows.wishes import check
 
 _EXPIRED = "nobody decided in time"
 
@@ -86,7 +90,7 @@ class Approval:
     def _is_answered(self) -> bool:
         inbox = self._inbox
         events = inbox.events and self._state.issued_version
-        return bool(inbox.decisions or inbox.delegations or inbox.cancels or events)
+        return bool(inbox.decisions or inbox.delegations or inbox.proposals or inbox.cancels or events)
 
     def _has_news(self) -> bool:
         return self._is_answered() or self._clock.rang or self._cases.rang or self._records.has_news
@@ -98,6 +102,8 @@ class Approval:
             await self._decide(inbox.decisions.pop(0))
         elif inbox.delegations:
             await self._delegate(inbox.delegations.pop(0))
+        elif inbox.proposals:
+            self._propose(inbox.proposals.pop(0))
         elif self._clock.rang:
             if await self._clock.ring():
                 await self._expire()
@@ -168,6 +174,15 @@ class Approval:
         asked.answer = self._say.answer(f"put to {placed.assignee}")
         await self._clock.delegated(asked, placed)
 
+    def _propose(self, asked: Asked[Propose]) -> None:
+        """What was decided since it was admitted counts first."""
+        try:
+            check(asked.wish, self._state)
+        except BillhookError as refusal:
+            self._say.refuse(asked, refusal)
+        else:
+            carry_out(asked, self._state, self._say, workflow.now())
+
     async def _expire(self) -> None:
         self._outcome = "expired"
         if self._state.issued_version:
@@ -184,14 +199,15 @@ class Approval:
 
     def _refuse_rest(self) -> None:
         """Whoever was a moment later than the one that ended the wait."""
-        waiting: list[Asked[Decide] | Asked[Delegate]] = [*self._inbox.decisions, *self._inbox.delegations]
-        self._inbox.decisions.clear()
-        self._inbox.delegations.clear()
+        lists: tuple[list[Any], ...] = (self._inbox.decisions, self._inbox.delegations, self._inbox.proposals)
+        waiting: list[Asked[Any]] = [asked for each in lists for asked in each]
+        for each in lists:
+            each.clear()
         for asked in waiting:
             self._say.refuse(asked, self._too_late(asked))
 
-    def _too_late(self, asked: Asked[Decide] | Asked[Delegate]) -> BillhookError:
+    def _too_late(self, asked: Asked[Any]) -> BillhookError:
         state, wish = self._state, asked.wish
-        if isinstance(wish, Decide) and wish.revision != state.revision:
+        if isinstance(wish, Decide | Propose) and wish.revision != state.revision:
             return StaleRevision(wish.revision, state.revision)
         return NotPossible(asked.action.value, f"{self._outcome} already" if self._outcome else state.status.value)

@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Retry
+from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry
 from billing.errors import BillhookError
 from billing.events import InvoiceEvent
 from workflows.failures import as_failure
@@ -49,6 +49,7 @@ class Inbox:
     decisions: list[Asked[Decide]] = field(default_factory=list)
     delegations: list[Asked[Delegate]] = field(default_factory=list)
     case_decisions: list[Asked[DecideChange]] = field(default_factory=list)
+    proposals: list[Asked[Propose]] = field(default_factory=list)
     retries: list[Asked[Retry]] = field(default_factory=list)
     cancels: list[Asked[Cancel]] = field(default_factory=list)
 
@@ -58,6 +59,7 @@ class Inbox:
             Decide: self.decisions,
             Delegate: self.delegations,
             DecideChange: self.case_decisions,
+            Propose: self.proposals,
             Retry: self.retries,
             Cancel: self.cancels,
         }
@@ -66,7 +68,7 @@ class Inbox:
     def waiting(self) -> list[Asked[Any]]:
         """Whoever was not answered yet."""
         everybody: list[Asked[Any]] = [
-            *self.decisions, *self.delegations, *self.case_decisions, *self.retries, *self.cancels,
+            *self.decisions, *self.delegations, *self.case_decisions, *self.proposals, *self.retries, *self.cancels,
         ]  # fmt: skip
         return [asked for asked in everybody if asked.answer is None and asked.refusal is None]
 

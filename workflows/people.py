@@ -4,6 +4,8 @@ Both go the same way: the wish is checked against the present state, whoever ask
 then it waits in the inbox for the main loop. A signal cannot be answered, so one that may not decide, or that nobody
 can read, is kept in the trail, shown with its reason, and has no effect. Approvals and delegations are authorized by
 the main loop, one after another: whether a second person has said yes depends on who was first.
+
+An agent proposes, by an update of its own. That is kept and shown, and authorizes nothing.
 """
 
 import functools
@@ -14,9 +16,9 @@ from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
-from billing.decisions import EXAMPLES, Action, Answer, Cancel, Decide, DecideChange, Delegate, Retry
+from billing.decisions import EXAMPLES, Action, Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry
 from billing.errors import BillhookError
-from workflows import wishes
+from workflows import proposing, wishes
 from workflows.failures import as_failure
 from workflows.inbox import BY_SIGNAL, BY_UPDATE, Asked, Inbox
 from workflows.own_records import OwnRecords
@@ -134,6 +136,25 @@ class People:
     def _can_retry(self, wish: Retry) -> None:
         self._check(wish)
 
+    @workflow.update(description="What an agent wishes; it decides nothing by itself")
+    async def propose(self, wish: Propose) -> Answer:
+        known = self._state.heard.get(wish.call_id)
+        return known or await self._heard(wish)
+
+    @propose.validator
+    def _can_propose(self, wish: Propose) -> None:
+        if wish.call_id not in self._state.heard:
+            self._check(wish)
+
+    async def _heard(self, wish: Propose) -> Answer:
+        """A wish for issue is answered when the policy has been asked again: what came of it is what matters."""
+        answer = await self._answer(wish)
+        if wish.action is Action.REQUEST_ISSUE:
+            await workflow.wait_condition(lambda: self._state.is_settled)
+            answer = self._say.answer(self._state.still_missing)
+        self._state.heard[wish.call_id] = answer
+        return answer
+
     def _check(self, wish: Wish) -> None:
         """Refused before it is in the history; only what nobody could do now, whoever he is."""
         try:
@@ -160,10 +181,15 @@ class People:
         """Into the inbox, or refused. What takes time may change the state, so it is looked at before and after."""
         try:
             wishes.check(asked.wish, self._state)
-            if not isinstance(asked.wish, _AUTHORIZED_LATER):
+            if isinstance(asked.wish, Propose):
+                proposing.keep(asked, self._say)
+                if not proposing.moves(asked.wish, self._state):
+                    asked.answer = self._say.answer(self._state.still_missing)
+            elif not isinstance(asked.wish, _AUTHORIZED_LATER):
                 asked.mail = (await self._records.authorize(asked.action, asked.actor)).mail
                 wishes.check(asked.wish, self._state)
         except BillhookError as refusal:
             self._say.refuse(asked, refusal)
         else:
-            self._inbox.put(asked)
+            if asked.answer is None:
+                self._inbox.put(asked)

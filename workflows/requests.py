@@ -50,6 +50,8 @@ class Requests:
             at=now,
             triggered_by=self._intent.source.triggered_by,
             approved_by=self._state.approved_by,
+            agent=self._state.drafting_agent,
+            agent_asks=self._state.asked_revision == self._state.revision,
         )
 
     def put_to(self, to: str, now: datetime, *, or_to: str = "", actor: str = "") -> step.PutTo:

@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from activities.signatures import GivenField
 from billing.actions import available_actions
+from billing.agents import OF_AGENTS
 from billing.assessment import Assessment, Expiry
 from billing.deadlines import Calendar
+from billing.decisions import Answer
 from billing.events import InvoiceEvent
 from billing.intent import Commercial, Intent, Patch
 from billing.lifecycle import Lifecycle, fold, stale_words
@@ -63,6 +65,8 @@ class InvoiceState(BaseModel):
     commercial: Commercial
     began_at: datetime
     began_by: str = ""
+    agent: str = ""
+    # Who drafted it, where that is an agent.
     news: News
     status: Status = Status.DRAFTING
     waiting_for: str = ""
@@ -85,6 +89,9 @@ class InvoiceState(BaseModel):
     approval: OpenApproval | None = None
     approved_by: tuple[str, ...] = ()
     approved_revision: str = ""
+    asked_revision: str = ""
+    heard: dict[str, Answer] = {}
+    # What an agent asks to be issued, and what it was answered to each of its calls.
 
     issued_version: int = 0
     issued_commercial: Commercial | None = None
@@ -106,11 +113,43 @@ class InvoiceState(BaseModel):
     def of(cls, intent: Intent, now: datetime) -> "InvoiceState":
         news = News(head=genesis(intent.key, intent.payload_hash))
         by = intent.source.triggered_by
-        return cls(key=intent.key, commercial=intent.commercial, began_at=now, began_by=by, news=news)
+        agent = by if intent.source.by_agent else ""
+        if agent:
+            first = intent.commercial
+            news.append(now, "drafted", agent, {"revision": first.revision(1), "total_minor": first.total.minor})
+        return cls(key=intent.key, commercial=intent.commercial, began_at=now, began_by=by, agent=agent, news=news)
 
     @property
     def revision(self) -> str:
         return self.commercial.revision(self.version)
+
+    @property
+    def drafting_agent(self) -> str:
+        """The agent that drafted the present version, if one did: later ones are made by people's answers."""
+        return self.agent if self.version == 1 else ""
+
+    def ask_anew(self) -> None:
+        """The agent asks for the present revision: the policy says what comes of that, as if it were new."""
+        self.asked_revision, self.assessed_revision, self.approval = self.revision, "", None
+
+    @property
+    def waits_for_agents_alone(self) -> bool:
+        """Whether all that stands against issuing it is about the agent that drafted it."""
+        reasons = self.assessment.reasons if self.assessment else ()
+        return bool(reasons) and all(reason.rule in OF_AGENTS for reason in reasons)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the policy has said all that it says of the present revision."""
+        return self.assessed_revision == self.revision or self.status.is_end
+
+    @property
+    def still_missing(self) -> str:
+        """What stands between the present revision and its issue, in words for an agent."""
+        if self.is_cleared:
+            return "it goes out"
+        reasons = self.assessment.reasons if self.assessment else ()
+        return " ".join(["a person decides.", *(reason.text for reason in reasons)])
 
     @property
     def is_issued(self) -> bool:

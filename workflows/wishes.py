@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from billing.actions import available_actions
+from billing.agents import MOST_PROPOSALS, open_to_agents
 from billing.decisions import (
     EXAMPLES,
     Action,
@@ -21,16 +22,17 @@ from billing.decisions import (
     Decide,
     DecideChange,
     Delegate,
+    Propose,
     Reject,
     Repair,
     Retry,
 )
-from billing.errors import BadInput, NotPossible
+from billing.errors import BadInput, Conflict, NotPossible, StaleRevision
 from billing.proposals import accepted
 from billing.untrusted import one_line, storable
 from workflows.state import InvoiceState
 
-Wish = Decide | Delegate | DecideChange | Cancel | Retry
+Wish = Decide | Delegate | DecideChange | Cancel | Retry | Propose
 
 _LARGEST: Final = 256 * 1024
 # Bytes: a whole new content of an invoice fits many times.
@@ -121,7 +123,7 @@ _WISHES: Final[dict[Action, Callable[[Action, Any, InvoiceState], Wish]]] = {
 
 def action_of(wish: Wish) -> Action:
     match wish:
-        case Decide() | DecideChange():
+        case Decide() | DecideChange() | Propose():
             return wish.action
         case Delegate():
             return Action.DELEGATE
@@ -138,7 +140,7 @@ def actor_of(wish: Wish) -> str:
 def check(wish: Wish, state: InvoiceState) -> None:
     """Whether it can be done now, whoever asks. Raises NotPossible, or BadInput naming the field."""
     action = action_of(wish)
-    open_now = available_actions(state.status, approved=state.approved_at is not None)
+    open_now = _open(wish, state)
     if action not in open_now:
         raise NotPossible(action.value, state.status.value, ", ".join(open_now) or "nothing")
     match wish:
@@ -152,6 +154,15 @@ def check(wish: Wish, state: InvoiceState) -> None:
             _need(wish.reason, "reason", "a cancel needs a reason", "say why, for the trail")
         case Retry():
             _check_repair(wish, state)
+        case Propose():
+            _check_proposal(wish, state)
+
+
+def _open(wish: Wish, state: InvoiceState) -> tuple[Action, ...]:
+    approved = state.approved_at is not None
+    if isinstance(wish, Propose):
+        return open_to_agents(state.status, approved=approved, is_own_draft=wish.actor == state.drafting_agent)
+    return available_actions(state.status, approved=approved)
 
 
 def _check_decision(wish: Decide, state: InvoiceState) -> None:
@@ -180,6 +191,32 @@ def _check_answer(wish: DecideChange, state: InvoiceState) -> None:
     if wish.action is Action.ACCEPT_CHANGE:
         present, proposed = state.commercial, state.cases[wish.case_id].proposed
         present.patched(accepted(present, proposed, wish.patch, wish.parts))
+
+
+def _check_proposal(wish: Propose, state: InvoiceState) -> None:
+    """What it proposes must be something that a person could do as it stands."""
+    named = wish.call_id.partition(":")[0]
+    if any(one.partition(":")[0] == named for one in state.heard):
+        raise Conflict("this idempotency key was used for another call", next_step="use a new one for another wish")
+    if len(state.heard) >= MOST_PROPOSALS:
+        raise Conflict(f"{MOST_PROPOSALS} proposals were made for it", next_step="leave it to a person")
+    if wish.action is Action.PROPOSE_ANSWER:
+        if wish.answer not in {Action.ACCEPT_CHANGE, Action.DECLINE_CHANGE}:
+            raise BadInput("answer", "a proposal accepts or declines", "send accept or decline")
+        parts = {"case_id": wish.case_id, "note": wish.note, "patch": wish.patch, "parts": wish.parts}
+        _check_answer(DecideChange(action=wish.answer, actor=wish.actor, **parts), state)
+    elif wish.revision != state.revision:
+        raise StaleRevision(wish.revision, state.revision)
+    elif wish.action is Action.REVISE_DRAFT:
+        _check_revision(wish, state)
+
+
+def _check_revision(wish: Propose, state: InvoiceState) -> None:
+    if wish.patch is None:
+        raise BadInput("patch", "it changes nothing", "send the edit")
+    if state.approved_by:
+        raise Conflict(f"{' and '.join(state.approved_by)} approved this revision", next_step="leave it to a person")
+    state.commercial.patched(wish.patch)
 
 
 def _check_repair(wish: Retry, state: InvoiceState) -> None:

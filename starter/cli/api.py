@@ -46,7 +46,7 @@ def fetch(method: str, path: str, *, body: Any = None, params: dict[str, Any] | 
     """The answer's bytes as they came. Raises Stop as `call` does."""
     import httpx  # noqa: PLC0415 - commands load what they need when they run
 
-    headers = {"Authorization": f"Bearer {_token()}"}
+    headers = {"Authorization": f"Bearer {token()}"}
     given = {name: value for name, value in (params or {}).items() if value is not None}
     try:
         with httpx.Client(base_url=url(), headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
@@ -62,7 +62,8 @@ def fetch(method: str, path: str, *, body: Any = None, params: dict[str, Any] | 
     raise refused(answer)
 
 
-def _token() -> str:
+def token() -> str:
+    """Of whoever calls. Raises Stop(NOT_ALLOWED) where there is none."""
     token = known(credentials.TOKEN)
     if not token:
         raise Stop(

@@ -17,6 +17,7 @@ from starter.cli import (
     dossiers,
     events,
     invoices,
+    mcp,
     parts,
     policy,
     queues,
@@ -46,6 +47,7 @@ app.command()(parts.demo)
 app.command()(parts.worker)
 app.command()(parts.api)
 app.command()(parts.sandbox)
+app.command()(mcp.mcp)
 app.add_typer(customers.app, name="customer")
 app.add_typer(subscriptions.app, name="subscription")
 app.command()(trigger.trigger)

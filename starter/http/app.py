@@ -6,10 +6,12 @@ from typing import Final
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from starlette.routing import Route
 
 from connectors.http import build_client
 from records.session import Database
 from settings import Settings, load_motions, load_policy
+from starter.agents.server import PATH, AgentDoor
 from starter.client import ClientFactory, Engine
 from starter.console.build import create_desk
 from starter.console.cookies import PATH as DESK
@@ -78,6 +80,8 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     for module in modules:
         app.include_router(module.router)
     _add_desk(app)
+    app.state.agents = AgentDoor(app.state.parts, VERSION)
+    app.router.routes.append(Route(PATH, app.state.agents, include_in_schema=False))
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(AddressLimit, rates=rates)
@@ -103,9 +107,11 @@ async def _to_desk() -> RedirectResponse:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     dispatcher = app.state.parts.dispatcher
     dispatcher.start()
+    await app.state.agents.start()
     try:
         yield
     finally:
+        await app.state.agents.stop()
         await dispatcher.stop()
         await app.state.plans.close()
         await app.state.http.aclose()

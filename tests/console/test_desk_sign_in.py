@@ -25,7 +25,7 @@ async def is_signed_in(browser: Browser) -> bool:
     return (await browser.get("/desk/zone")).status_code == 200
 
 
-@pytest.mark.parametrize("scope", [Scope.READ, Scope.APPROVE, Scope.AGENT, Scope.ADMIN])
+@pytest.mark.parametrize("scope", [Scope.READ, Scope.APPROVE, Scope.ADMIN])
 async def test_a_token_that_may_look_signs_in(browser: Browser, scope: Scope) -> None:
     name = await browser.sign_in(scope)
     answer = await browser.get("/desk/zone")

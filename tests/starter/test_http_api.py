@@ -73,7 +73,7 @@ async def test_every_call_needs_its_scope(api_without_temporal: Api, method: str
         for verb, operation in operations.items()
         if verb == method.lower()
     )
-    others = [Scope.TRIGGER] if needed != "trigger" else [Scope.READ, Scope.APPROVE, Scope.AGENT]
+    others = [Scope.TRIGGER] if needed != "trigger" else [Scope.READ, Scope.APPROVE]
     answer = await api_without_temporal.http.request(
         method, path, json={}, headers=await api_without_temporal.token(*others)
     )

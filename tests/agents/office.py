@@ -1,0 +1,92 @@
+"""An agent at work for a test: its token, the official client over either transport, and the answers as data."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult
+
+from billing.agents import Grant
+from records.tokens import Scope, create_token
+from tests.stack import Stack
+
+LIMIT: Final = 500_000
+# 5,000.00 USD
+
+
+async def agent_token(
+    stack: Stack,
+    name: str = "",
+    *,
+    customers: tuple[str, ...] = ("acme",),
+    expires_at: datetime | None = None,
+    limits: dict[str, int] | None = None,
+) -> tuple[str, str]:
+    """A live agent's name and secret; `limits` in minor units."""
+    name = name or f"agent-{uuid4().hex[:6]}"
+    grant = Grant(name=name, limits=limits or {"USD": LIMIT}, customers=customers)
+    end = expires_at or datetime.now(UTC) + timedelta(days=30)
+    async with stack.database.transaction() as session:
+        return name, await create_token(session, name, [Scope.AGENT], grant=grant, expires_at=end)
+
+
+@dataclass
+class Agent:
+    """`client` is the official one."""
+
+    name: str
+    secret: str
+    client: Client
+
+    async def raw(self, tool: str, **arguments: Any) -> CallToolResult:
+        found = await self.client.call_tool(tool, arguments)
+        assert isinstance(found, CallToolResult)
+        return found
+
+    async def does(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The structured answer of a call that succeeds."""
+        found = await self.raw(tool, **arguments)
+        assert not found.is_error, found.content
+        assert isinstance(found.structured_content, dict)
+        return found.structured_content
+
+    async def refused(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The typed error of a call that fails."""
+        found = await self.raw(tool, **arguments)
+        assert found.is_error, found.structured_content
+        assert isinstance(found.structured_content, dict)
+        assert {"error", "retryable", "next_step"} <= found.structured_content.keys()
+        return found.structured_content
+
+    async def drafts(self, **trigger: Any) -> str:
+        """A milestone; its key."""
+        answer = await self.does("draft_invoice", motion="milestone", trigger=trigger)
+        return str(answer["key"])
+
+
+@asynccontextmanager
+async def over_http(stack: Stack, name: str, secret: str) -> AsyncIterator[Agent]:
+    """Streamable HTTP at the API's /mcp."""
+    headers = {"Authorization": f"Bearer {secret}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False) as http,
+        Client(streamable_http_client(f"{stack.api.base_url}/mcp", http_client=http)) as client,
+    ):
+        yield Agent(name, secret, client)
+
+
+@asynccontextmanager
+async def over_stdio(stack: Stack, name: str, secret: str) -> AsyncIterator[Agent]:
+    """`billhook mcp` as a client starts it."""
+    env = {**os.environ, "BILLHOOK_API_URL": str(stack.api.base_url), "BILLHOOK_TOKEN": secret}
+    program = StdioServerParameters(command=sys.executable, args=["-m", "starter.cli", "mcp"], env=env)
+    async with Client(program) as client:
+        yield Agent(name, secret, client)
