@@ -21,6 +21,7 @@ import httpx
 from sqlalchemy import select
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 
 from audit.sources import Sources, read_mails
 from records.sql import table
@@ -52,7 +53,7 @@ async def drill(
         async with killable(Path(name)) as running:
             planned = plans(invoices, [f"customer-{number}" for number in range(CUSTOMERS)], draw)
             seen, people = await _played(running, planned, killing, draw)
-            report.violations += _unended(planned, seen)
+            report.violations += await _unended(running, planned, seen)
             report.violations += await _events_on_their_way(running)
             report.violations += await disagreements(running.stack, seen, await truth_of(running))
             report.violations += await _audited(running)
@@ -95,13 +96,32 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _unended(planned: list[Plan], seen: dict[str, dict[str, Any]]) -> list[str]:
+async def _unended(running: Killable, planned: list[Plan], seen: dict[str, dict[str, Any]]) -> list[str]:
+    client = await Client.connect(running.stack.temporal_address, data_converter=pydantic_data_converter)
     wrong = []
     for plan in planned:
         found = seen.get(plan.key, {"status": "unknown", "waiting_for": "its trigger"})
         if found["status"] not in ENDS:
-            wrong.append(f"{plan.key} did not end: it is {found['status']}, waiting for: {found['waiting_for']}")
+            words = f"it is {found['status']}, waiting for: {found['waiting_for']}"
+            wrong.append(f"{plan.key} did not end: {words}; {await _under_way(client, plan.key)}")
     return wrong
+
+
+async def _under_way(client: Client, key: str) -> str:
+    """What the engine says of it."""
+    try:
+        described = (await client.get_workflow_handle(key).describe()).raw_description
+    except RPCError as error:
+        return f"Temporal says {error.message}"
+    steps = [
+        f"{one.activity_type.name} {one.attempt} times, {one.state}, last {one.last_failure.message[:200]!r}, again at"
+        f" {one.scheduled_time.ToJsonString()}"
+        for one in described.pending_activities
+    ]
+    task = f"a workflow task, tried {described.pending_workflow_task.attempt} times; " * described.HasField(
+        "pending_workflow_task"
+    )
+    return f"under way at Temporal: {task}{', '.join(steps) or 'no step'}"
 
 
 async def _events_on_their_way(running: Killable) -> list[str]:
