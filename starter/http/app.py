@@ -13,6 +13,7 @@ from records.session import Database
 from settings import Settings, load_motions, load_policy
 from starter.agents.server import PATH, AgentDoor
 from starter.client import ClientFactory, Engine
+from starter.console import codec
 from starter.console.build import create_desk
 from starter.console.cookies import PATH as DESK
 from starter.console.desk import HOME
@@ -94,7 +95,8 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
 def _add_desk(app: FastAPI) -> None:
     """Pages for people, beside the calls and outside their schema."""
     desk = create_desk(app.state.parts, app.state.http)
-    app.state.plans = desk.state.desk.plans
+    app.state.desk, app.state.plans = desk.state.desk, desk.state.desk.plans
+    app.include_router(codec.router)
     app.mount(HOME, desk)
     app.add_api_route(HOME.rstrip("/"), _to_desk, include_in_schema=False)
 

@@ -7,8 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from google.protobuf.json_format import MessageToJson, Parse
 from pydantic import SecretStr
+from temporalio.api.common.v1 import Payload, Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import SignalWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -104,3 +107,26 @@ async def test_what_a_failing_step_says_is_sealed_too(temporal_address: str, tmp
         assert "ACTIVITY_TASK_FAILED" in kinds
         assert b"recipient refused" not in kept
         assert b"Encoded failure" in kept
+
+
+async def test_a_signal_that_a_person_sends_from_the_ui_is_sealed_on_its_way(
+    temporal_address: str, tmp_path: Path
+) -> None:
+    async with with_keys(temporal_address, tmp_path, NEW) as stack:
+        await stack.customer()
+        key = await stack.milestone(amount="31415.92")
+        await stack.until(key, "awaiting_approval")
+        headers = await stack.token("dana", Scope.APPROVE)
+        said = Payloads(payloads=[Payload(metadata={"encoding": b"json/plain"}, data=b'{"approver": "dana"}')])
+        encoded = await stack.api.post("/desk/codec/encode", content=MessageToJson(said), headers=headers)
+        await stack.client.workflow_service.signal_workflow_execution(
+            SignalWorkflowExecutionRequest(
+                namespace="default",
+                workflow_execution=WorkflowExecution(workflow_id=key),
+                signal_name="approve",
+                input=Parse(encoded.content, Payloads()),
+            )
+        )
+        sent = await stack.until(key, "sent")
+        assert [one["actor"] for one in sent["decisions"] if one["action"] == "approve"] == ["dana"]
+        assert b"dana" not in (await raw(stack, key))[0]
