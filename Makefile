@@ -49,7 +49,7 @@ imports: $(STAMP)
 	$(BIN)/lint-imports --no-cache
 
 secure: $(STAMP)
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive billing workflows activities connectors records starter sandbox audit worker.py settings.py
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive billing workflows activities connectors records telemetry starter sandbox audit worker.py settings.py
 	$(BIN)/python -m tests.locks
 
 fuzz: $(STAMP)

@@ -153,7 +153,7 @@ def sandboxed() -> SandboxedWorkflowRunner:
     work, so every test runs in it and production does without; see docs/decisions/0005-sandbox-in-tests.md."""
     return SandboxedWorkflowRunner(
         restrictions=SandboxRestrictions.default.with_passthrough_modules(
-            "billing", "activities", "pydantic", "pydantic_core", "iso4217"
+            "billing", "activities", "telemetry", "pydantic", "pydantic_core", "iso4217"
         )
     )
 

@@ -18,6 +18,7 @@ from connectors.ports import Invoicing
 from records import events, reconcile
 from records.reconcile import Ledger
 from records.session import Database
+from telemetry import tracing
 
 _NOT_FOUND: Final = 404
 _BATCH: Final = 100
@@ -100,7 +101,10 @@ class ReconcileActivities:
             return
         arrivals = [events.Arrival(events.DERIVED, event, event.model_dump_json().encode()) for event in made]
         async with self._database.transaction() as session:
-            await events.accept_all(session, arrivals)
+            new = await events.accept_all(session, arrivals)
+        for arrival, is_new in zip(arrivals, new, strict=True):
+            if is_new:
+                tracing.event_stored(arrival.source, arrival.event.id, arrival.event.type)
 
 
 def _compared(invoices: Iterable[RemoteInvoice], ledger: Ledger, asked: steps.Page) -> tuple[Tally, Differences]:

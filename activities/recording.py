@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
@@ -21,6 +23,7 @@ from connectors.noted import noting
 from records import invoices
 from records.group import GroupCommit
 from records.session import Database
+from telemetry import metrics
 
 
 class RecordWriter(GroupCommit[InvoiceRecord, None]):
@@ -55,8 +58,10 @@ class _Recording(ActivityInboundInterceptor):
             await self._save(input)
             with noting() as calls:
                 answer = await super().execute_activity(input)
+            _count("done")
         except Exception as error:
             found = classify(error)
+            _count(_outcome(found))
             if found is error:
                 # An error that is its own cause cannot be told to the server.
                 raise
@@ -69,3 +74,11 @@ class _Recording(ActivityInboundInterceptor):
         request = input.args[0] if input.args else None
         if isinstance(request, Request) and request.record is not None:
             await self._writer.put(request.record)
+
+
+def _count(outcome: str) -> None:
+    metrics.STEPS.labels(activity.info().activity_type, outcome).inc()
+
+
+def _outcome(found: BaseException) -> str:
+    return "refused" if isinstance(found, ApplicationError) and found.non_retryable else "to_be_retried"

@@ -20,6 +20,7 @@ from billing.errors import Conflict
 from connectors.beancount_text import BEGIN, END, HEADER, digest, directives, transaction
 from connectors.noted import note
 from connectors.ports import Posting
+from connectors.watched import watched
 
 _BEGUN: Final = re.compile(rf"{BEGIN} (\S+) ([0-9a-f]+)\n")
 _OPENED: Final = re.compile(r"\d{4}-\d\d-\d\d (?:open|commodity) (\S+)")
@@ -61,7 +62,8 @@ class BeancountJournal:
 
     async def post(self, posting: Posting) -> None:
         """One transaction per key, on disk when this returns. Raises PostedDifferently, OSError."""
-        stood = await asyncio.to_thread(self._post, posting)
+        with watched(_SYSTEM, "POST", "/journal", posting.key):
+            stood = await asyncio.to_thread(self._post, posting)
         note(_SYSTEM, "POST", "/journal", step_key=posting.key, replayed=stood)
 
     def _post(self, posting: Posting) -> bool:

@@ -17,6 +17,8 @@ import httpx
 
 from billing.errors import BillhookError
 from connectors.noted import note
+from connectors.watched import watched
+from telemetry import tracing
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0, pool=5.0)
 # Under the activities' start-to-close of 30 s, so that the cause shows as ours and not as a lost worker.
@@ -27,6 +29,8 @@ MAX_ANSWER: Final = 4 * 1024 * 1024
 _EXCERPT: Final = 300
 _UNREACHED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _OK: Final = range(200, 300)
+_TOO_MANY: Final = 429
+_SERVER: Final = 500
 _REPLAYED: Final = "idempotent-replayed"
 # "true" where the answer is the one that this Idempotency-Key got before.
 
@@ -56,9 +60,20 @@ class CallFailed(Exception):
         self.field = field
         self.excerpt = excerpt
 
+    @property
+    def outcome(self) -> str:
+        """For counting."""
+        if self.status is None:
+            return "unheard"
+        if self.status >= _SERVER:
+            return "failed"
+        return "limited" if self.status == _TOO_MANY else "refused"
+
 
 class BadAnswer(Exception):
     """The other side answered success with something that cannot be right. Names the call and the first bad field."""
+
+    outcome: Final = "unusable"
 
     def __init__(self, call: str, why: str) -> None:
         super().__init__(f"{call} answered what cannot be right: {why}")
@@ -69,6 +84,7 @@ class HostRefused(BillhookError):
 
     status = 503
     slug = "host-refused"
+    outcome: Final = "refused"
 
     def __init__(self, url: httpx.URL) -> None:
         super().__init__(
@@ -87,7 +103,7 @@ def build_client(allowed: Iterable[str], transport: httpx.AsyncBaseTransport | N
         if _origin(request.url) not in origins:
             raise HostRefused(request.url)
 
-    return httpx.AsyncClient(
+    client = httpx.AsyncClient(
         timeout=TIMEOUT,
         limits=LIMITS,
         follow_redirects=False,
@@ -95,6 +111,8 @@ def build_client(allowed: Iterable[str], transport: httpx.AsyncBaseTransport | N
         headers={"User-Agent": "billhook"},
         event_hooks={"request": [only_allowed]},
     )
+    tracing.watch_client(client)
+    return client
 
 
 def _origins(urls: Iterable[str]) -> Iterator[tuple[str, bytes, int | None]]:
@@ -128,17 +146,18 @@ async def call(
     """
     path = shown or httpx.URL(url).path
     words = f"{method} {path}"
-    try:
-        async with client.stream(method, url, headers=headers, params=params, json=json) as response:
-            body = await _read(response, words)
-    except httpx.HTTPError as error:
-        reached = not isinstance(error, _UNREACHED)
-        raise CallFailed(words, reached=reached, excerpt=type(error).__name__) from error
-    replayed = response.headers.get(_REPLAYED, "").lower() == "true"
-    note(system, method, path, response.status_code, step_key=step_key, replayed=replayed)
-    if response.status_code not in _OK:
-        raise _refusal(words, response, body)
-    return body
+    with watched(system, method, path, step_key):
+        try:
+            async with client.stream(method, url, headers=headers, params=params, json=json) as response:
+                body = await _read(response, words)
+        except httpx.HTTPError as error:
+            reached = not isinstance(error, _UNREACHED)
+            raise CallFailed(words, reached=reached, excerpt=type(error).__name__) from error
+        replayed = response.headers.get(_REPLAYED, "").lower() == "true"
+        note(system, method, path, response.status_code, step_key=step_key, replayed=replayed)
+        if response.status_code not in _OK:
+            raise _refusal(words, response, body)
+        return body
 
 
 async def _read(response: httpx.Response, words: str) -> bytes:

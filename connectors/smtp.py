@@ -19,6 +19,7 @@ import aiosmtplib
 from billing.errors import BadInput
 from connectors.noted import note
 from connectors.ports import Mail
+from connectors.watched import watched
 
 _TIMEOUT_S: Final = 15.0
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
@@ -36,9 +37,13 @@ _STARTTLS: Final = {"auto": None, "required": True, "never": False}
 class MailFailed(Exception):
     """The server could not take it now."""
 
+    outcome: Final = "failed"
+
 
 class MailRefused(Exception):
     """The server, or we before it, will never take it."""
+
+    outcome: Final = "refused"
 
 
 class SmtpMailer:
@@ -68,12 +73,17 @@ class SmtpMailer:
 
     async def send(self, mail: Mail) -> None:
         """Raises MailRefused for good, MailFailed for now; neither shows a password."""
-        message = self._message(mail)
+        message, place = self._message(mail), f"/{_local_part(mail.step_key)}"
+        with watched(_SYSTEM, "SEND", place, mail.step_key):
+            await self._hand_over(message, mail.to)
+        note(_SYSTEM, "SEND", place, _TAKEN, step_key=mail.step_key)
+
+    async def _hand_over(self, message: EmailMessage, to: str) -> None:
         try:
             await aiosmtplib.send(
                 message,
                 sender=self._sender,
-                recipients=[mail.to],
+                recipients=[to],
                 hostname=self._host,
                 port=self._port,
                 username=self._user,
@@ -89,7 +99,6 @@ class SmtpMailer:
             raise _failure(error.code, type(error).__name__) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailFailed(f"the mail server {self._host}:{self._port}: {type(error).__name__}") from error
-        note(_SYSTEM, "SEND", f"/{_local_part(mail.step_key)}", _TAKEN, step_key=mail.step_key)
 
     def _message(self, mail: Mail) -> EmailMessage:
         if not _ADDRESS.fullmatch(mail.to):

@@ -22,6 +22,7 @@ from temporalio.client import (
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.decisions import Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry
@@ -31,6 +32,7 @@ from billing.intent import Intent, canonical_hash
 from connectors.payloads import data_converter
 from settings import Settings
 from starter.ranking import put_first
+from telemetry import tracing
 from workflows import starting
 from workflows.late import LateStart
 from workflows.starting import CALL_TIMEOUT
@@ -109,12 +111,17 @@ _REFUSALS: Final[dict[str, type[BillhookError]]] = {
 }
 
 
-async def connect(settings: Settings) -> Client:
+async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
     """A connected client, by TEMPORAL_ADDRESS and its kin. Raises EngineUnreachable."""
     options = ClientConfig.load_client_connect_config()
     options.setdefault("target_host", "127.0.0.1:7233")
     try:
-        return await Client.connect(**options, data_converter=data_converter(settings.sealing_keys))
+        return await Client.connect(
+            **options,
+            data_converter=data_converter(settings.sealing_keys),
+            interceptors=tracing.interceptors(),
+            runtime=runtime,
+        )
     except RuntimeError as error:
         # What the SDK raises where nothing listens.
         raise EngineUnreachable(_first_line(error)) from error

@@ -25,6 +25,7 @@ from records.session import Database
 from starter.claiming import LEASE_S, Claims
 from starter.client import Engine, EngineUnreachable
 from starter.routing import Verdict, Waits
+from telemetry import tracing
 
 SIDE_BY_SIDE: Final = 8
 # Invoices at a time: enough to hide the engine's latency, few enough that a small machine still answers senders.
@@ -206,7 +207,8 @@ class Delivery:
     async def _settle(self, row: Due, key: str | None) -> Verdict:
         """Raises EngineUnreachable while Temporal is away, and what the database raises: neither is the event's."""
         try:
-            verdict = await self._router.settle(row, key)
+            with tracing.delivering(row.source, row.id, row.type):
+                verdict = await self._router.settle(row, key)
         except (EngineUnreachable, TimeoutError) as error:
             if await self._turns.is_away():
                 raise

@@ -25,6 +25,7 @@ from billing.events import InvoiceEvent
 from records import events
 from records.group import GroupCommit
 from records.session import Database
+from telemetry import tracing
 
 SOURCE: Final = events.OURS
 _MAX_VERSION: Final = 2**31 - 1
@@ -119,11 +120,15 @@ class Door:
         """The same for an event of any system."""
         began = time.monotonic()
         try:
-            return await self._storing.put(arrival)
+            is_new = await self._storing.put(arrival)
         except (SQLAlchemyError, OSError) as error:
             raise NotStored("the event could not be stored", next_step="send it again") from error
         finally:
             self._note(began, time.monotonic())
+        if is_new:
+            told = arrival.event if isinstance(arrival, events.Arrival) else arrival
+            tracing.event_stored(arrival.source, told.id, told.type)
+        return is_new
 
     def _note(self, began: float, ended: float) -> None:
         """What counts as late is told from what is usual: a database across a network is not late, it is far away."""

@@ -26,6 +26,7 @@ from sandbox.config import SandboxConfig
 from sandbox.server import build_server
 from settings import Settings
 from starter.http.app import create_app
+from telemetry import tracing
 from tests.fresh import bring_up
 from tests.quick import CheckedOnce
 
@@ -257,4 +258,6 @@ async def running_stack(temporal_address: str, folder: Path, **changes: Any) -> 
 
 
 async def _connect(address: str, settings: Settings) -> Client:
-    return await Client.connect(address, data_converter=data_converter(settings.sealing_keys))
+    return await Client.connect(
+        address, data_converter=data_converter(settings.sealing_keys), interceptors=tracing.interceptors()
+    )

@@ -13,6 +13,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from billing import queues
 from billing.intent import Intent
 from billing.queues import Queue
+from telemetry import tracing
 from workflows import priorities, visibility
 from workflows.state import InvoiceStart
 
@@ -29,19 +30,20 @@ async def start_invoice(client: Client, intent: Intent, base: str, *, of_run: bo
     """
     queue = Queue.RUNS if of_run else queues.of_intent(intent)
     try:
-        await client.start_workflow(
-            WORKFLOW,
-            InvoiceStart(intent=intent),
-            id=intent.key,
-            task_queue=queues.name(base, queue),
-            priority=priorities.of(queue, intent.customer_id),
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=visibility.at_start(intent),
-            static_summary=visibility.summary(intent),
-            static_details=visibility.details(intent),
-            rpc_timeout=CALL_TIMEOUT,
-        )
+        with tracing.starting(intent.key, intent.motion.value):
+            await client.start_workflow(
+                WORKFLOW,
+                InvoiceStart(intent=intent),
+                id=intent.key,
+                task_queue=queues.name(base, queue),
+                priority=priorities.of(queue, intent.customer_id),
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=visibility.at_start(intent),
+                static_summary=visibility.summary(intent),
+                static_details=visibility.details(intent),
+                rpc_timeout=CALL_TIMEOUT,
+            )
     except WorkflowAlreadyStartedError:
         return False
     return True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starter.cli.exits import Exit, Stop
 from starter.cli.wording import for_terminal
 from starter.embedded import credentials
+from telemetry import tracing
 
 if TYPE_CHECKING:
     import httpx
@@ -50,6 +51,7 @@ def fetch(method: str, path: str, *, body: Any = None, params: dict[str, Any] | 
     given = {name: value for name, value in (params or {}).items() if value is not None}
     try:
         with httpx.Client(base_url=url(), headers=headers, timeout=_TIMEOUT_S, trust_env=False) as client:
+            tracing.watch_client(client)
             answer = client.request(method, path, json=body, params=given)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Stop(

@@ -1,6 +1,7 @@
 """All commands under one name, and the one place where a refusal becomes an exit code."""
 
 import sys
+from contextlib import nullcontext
 from typing import Final, NoReturn
 
 import typer
@@ -32,6 +33,10 @@ from starter.cli import (
 from starter.cli.exits import Exit, Stop, leave
 from starter.cli.output import say
 from starter.cli.wording import for_terminal
+from telemetry import tracing
+
+_SERVICES: Final = {name: f"billhook-{name}" for name in ("api", "worker", "up", "demo", "sandbox", "mcp")}
+# These run until they are stopped, each as a service; every other command is one span of the caller's.
 
 app: Final = typer.Typer(
     name="billhook",
@@ -72,13 +77,18 @@ app.command()(doctor.doctor)
 
 def main() -> NoReturn:
     """The console script."""
-    leave(_run())
+    code = _run()
+    tracing.close()
+    leave(code)
 
 
 def _run() -> int:
     """The exit code of the command line as it was given, its failures told to the user."""
     try:
-        app(standalone_mode=True)
+        command = sys.argv[1] if sys.argv[1:] else ""
+        tracing.set_up(_SERVICES.get(command, "billhook-cli"))
+        with nullcontext() if command in _SERVICES else tracing.commanded(command):
+            app(standalone_mode=True)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Stop as stop:

@@ -30,6 +30,7 @@ from starter.http.rates import AddressLimit, Rates
 from starter.http.routes import customers, health, invoices, policy, queues, triggers, usage, vendor_webhooks, webhooks
 from starter.intake import Door, Verifier
 from starter.vendors.build import build_vendors
+from telemetry import tracing
 
 VERSION: Final = "0.1.0"
 _ABOUT: Final = (
@@ -88,6 +89,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     app.add_middleware(AddressLimit, rates=rates)
     app.add_middleware(SecurityHeaders, pages={DESK: OF_DESK}, secure=settings.public_url.startswith("https:"))
     app.add_middleware(Timed, metrics=metrics)
+    tracing.watch_app(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app
 

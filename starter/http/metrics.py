@@ -6,6 +6,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry.metrics import PROCESS
+
 _BUCKETS: Final = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 # From an indexed query to a caller that gave up.
 
@@ -36,8 +38,8 @@ class Metrics:
         self._fates.labels(fate).inc()
 
     def text(self) -> bytes:
-        """The exposition format of Prometheus."""
-        return generate_latest(self.registry)
+        """The exposition format of Prometheus: this application's, and what its process counts anywhere."""
+        return generate_latest(self.registry) + generate_latest(PROCESS)
 
 
 class Timed:
