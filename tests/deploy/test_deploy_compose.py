@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from temporalio.common import SearchAttributeKey
 
 from billing.mappings import System
+from billing.queues import WORKFLOWS, Queue
 from settings import Settings
 from starter.embedded.stack import SEARCH_ATTRIBUTES, temporal_binary
 from workflows import visibility
@@ -66,7 +68,7 @@ def test_no_port_is_open_to_the_network() -> None:
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 
 
-@pytest.mark.parametrize("name", ["worker", "api", "sandbox", "migrate"])
+@pytest.mark.parametrize("name", ["worker", "outside-calls", "api", "sandbox", "migrate"])
 def test_each_command_is_one_that_billhook_knows(name: str) -> None:
     command = services()[name]["command"]
     answer = subprocess.run(  # noqa: S603
@@ -84,11 +86,14 @@ VENDORS = {
         "BILLHOOK_MAIL_RATE",
         "BILLHOOK_CALLS_AT_ONCE",
         "BILLHOOK_RUN_MOST_OPEN",
+        "BILLHOOK_WORKER_VERSION",
     ),
+    *("BILLHOOK_PAYLOAD_KEYS", "BILLHOOK_SESSION_SECRET", "BILLHOOK_OUTBOUND_HOSTS"),
+    *("BILLHOOK_OIDC_ISSUER", "BILLHOOK_OIDC_CLIENT_ID", "BILLHOOK_OIDC_CLIENT_SECRET"),
 }
 
 
-@pytest.mark.parametrize("name", ["worker", "api"])
+@pytest.mark.parametrize("name", ["worker", "outside-calls", "api"])
 def test_other_systems_and_limits_are_handed_on_where_they_are_set_and_only_there(name: str) -> None:
     # None: Compose gives the container no such variable.
     unset = services()[name]["environment"]
@@ -102,6 +107,37 @@ def test_other_systems_and_limits_are_handed_on_where_they_are_set_and_only_ther
 @pytest.mark.parametrize("name", sorted(VENDORS))
 def test_what_is_handed_on_is_a_setting(name: str) -> None:
     assert name.removeprefix("BILLHOOK_").lower() in Settings.model_fields
+
+
+JOBS = {"migrate", "search-attributes"}
+# They end; whoever needs them waits for that.
+
+
+def test_every_service_that_stays_has_a_health_check_and_every_job_is_waited_for() -> None:
+    found = services()
+    assert {name for name, one in found.items() if "healthcheck" not in one} == JOBS
+    waited = [one.get("depends_on", {}) for one in found.values()]
+    conditions = {name: needed["condition"] for each in waited for name, needed in each.items()}
+    assert {name for name, how in conditions.items() if how == "service_completed_successfully"} == JOBS
+    assert set(conditions.values()) == {"service_completed_successfully", "service_healthy"}
+
+
+def test_between_them_the_workers_work_on_every_queue_and_two_on_those_of_workflows() -> None:
+    found = services()
+    words = {name: " ".join(found[name]["command"]).replace("=", " ").split() for name in ("worker", "outside-calls")}
+    queues = {
+        name: {Queue(word) for before, word in pairwise(each) if before == "--queue"} for name, each in words.items()
+    }
+    assert queues["worker"] == set(WORKFLOWS)
+    assert queues["outside-calls"] == set(Queue) - set(WORKFLOWS)
+    assert found["worker"]["deploy"]["replicas"] == 2
+
+
+def test_what_is_ours_may_write_nothing_but_its_volume_and_has_no_power() -> None:
+    ours = [one for one in services().values() if one["image"].startswith("billhook")]
+    assert len(ours) == 6
+    for one in ours:
+        assert (one["read_only"], one["tmpfs"], one["cap_drop"]) == (True, ["/tmp"], ["ALL"])  # noqa: S108 - a container's
 
 
 def test_the_temporal_server_reads_that_ranks_and_turns_are_wanted() -> None:
