@@ -147,9 +147,10 @@ class People:
             self._check(wish)
 
     async def _heard(self, wish: Propose) -> Answer:
-        """A wish for issue is answered when the policy has been asked again: what came of it is what matters."""
+        """Where the draft is walked again it is answered when the policy has been asked: what came of it matters."""
+        moves = proposing.moves(wish, self._state)
         answer = await self._answer(wish)
-        if wish.action is Action.REQUEST_ISSUE:
+        if moves:
             await workflow.wait_condition(lambda: self._state.is_settled)
             answer = self._say.answer(self._state.still_missing)
         self._state.heard[wish.call_id] = answer

@@ -140,8 +140,10 @@ class InvoiceState(BaseModel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the policy has said all that it says of the present revision."""
-        return self.assessed_revision == self.revision or self.status.is_end
+        """Whether the policy has said what it says of the present revision, or cannot before a person acts."""
+        if self.status is Status.NEEDS_ATTENTION or self.status.is_end:
+            return True
+        return self.assessed_revision == self.revision and self.status is not Status.DRAFTING
 
     @property
     def still_missing(self) -> str:

@@ -1,5 +1,7 @@
 """What an agent can have done: one method per job, each through the gate, each by what people's faces use as well."""
 
+import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +26,10 @@ from starter.http.routes.triggers import take
 
 MOTIONS: Final = (Motion.MILESTONE, Motion.PROJECT, Motion.QUOTE, Motion.OVERAGE)
 # Usage is billed by the monthly run, once for all.
+_PATIENCE_S: Final = 5.0
+_LOOK_AGAIN_S: Final = 0.05
+# A draft takes a few tenths of a second; a client waits a minute.
+_AFTER_DRAFT: Final = "compare it with what was asked for (invoice_status), then request_issue with its revision"
 _ANSWERS: Final = {"accept": Action.ACCEPT_CHANGE, "decline": Action.DECLINE_CHANGE}
 
 
@@ -43,10 +49,18 @@ class Jobs:
         if motion not in MOTIONS:
             raise BadInput("motion", f"{motion.value} is none of an agent's", f"use one of {', '.join(MOTIONS)}")
         done = await take(TRIGGERS[motion].model_validate(trigger), self.parts, self.caller)
-        step = (
-            f"read it with invoice_status; ask for its issue with request_issue when it says what it should: {done.key}"
-        )
-        return views.Drafted(key=done.key, created=done.created, next_step=step)
+        view = await self._assessed(done.key)
+        told = {name: getattr(view, name) for name in ("key", "status", "revision", "total", "currency")}
+        return views.Drafted(**told, created=done.created, next_step=_AFTER_DRAFT)
+
+    async def _assessed(self, key: str) -> InvoiceView:
+        """Once it is, so that the agent has a revision to speak of; as it stands where that takes a worker too long."""
+        view = await self._seen(key)
+        until = time.monotonic() + _PATIENCE_S
+        while view.status is Status.DRAFTING and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            view = await self._seen(key)
+        return view
 
     async def preview(self, motion: Motion, trigger: dict[str, Any]) -> views.Preview:
         """What would come of it; starts nothing."""

@@ -145,10 +145,14 @@ class Queue(BaseModel):
 
 
 class Drafted(BaseModel):
-    """`created` is false if the same draft was there before."""
+    """`created` is false if the same draft was there before. `status` drafting: it is not assessed yet."""
 
     key: str
     created: bool
+    status: Status
+    revision: str
+    total: str
+    currency: str
     next_step: str
 
 

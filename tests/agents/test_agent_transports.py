@@ -34,7 +34,7 @@ async def test_every_tool_is_listed_and_called_over_both_transports(stack: Stack
         assert (preview["automatic"], preview["exists"], preview["total"]) == (True, False, "4000.00")
         drafted = await agent.does("draft_invoice", motion="milestone", trigger=trigger)
         key = drafted["key"]
-        assert drafted["created"]
+        assert (drafted["created"], drafted["status"]) == (True, "awaiting_approval")
         assert not (await agent.does("draft_invoice", motion="milestone", trigger=trigger))["created"]
         await stack.until(key, "awaiting_approval")
         seen = await agent.does("invoice_status", key=key)

@@ -168,6 +168,33 @@ def test_a_token_is_made_listed_and_revoked_without_showing_it_again(run: Run) -
     assert run("token", "revoke", "maria").returncode == Exit.NOT_FOUND
 
 
+def test_an_agent_s_token_is_made_with_its_bounds_and_listed_with_them(run: Run) -> None:
+    assert run("db", "upgrade").returncode == Exit.OK
+    bounds = ("--limit", "USD=5000", "--limit", "JPY=4000", "--customer", "acme", "--expires", "30d")
+    assert run("token", "create", "bot", "--scope", "agent", *bounds).returncode == Exit.OK
+    listed = json.loads(run("token", "list", "--json").stdout)[0]
+    assert (listed["limits"], listed["customers"]) == (["JPY=4000", "USD=5000.00"], ["acme"])
+    assert listed["expires_at"]
+    for wrong, named in (
+        (("--customer", "acme"), "expires"),
+        (("--expires", "30d"), "customer"),
+        (("--customer", "acme", "--expires", "soon"), "expires"),
+        (("--customer", "acme", "--expires", "30d", "--limit", "USD"), "limit"),
+        (("--customer", "acme", "--expires", "30d", "--limit", "USD=0.001"), "limit"),
+        (("--customer", "acme", "--expires", "30d", "--scope", "approve"), "scope"),
+    ):
+        refused = run("token", "create", "bot2", "--scope", "agent", *wrong)
+        assert (refused.returncode, f"field: {named}" in refused.stderr) == (Exit.REFUSED, True), refused.stderr
+
+
+def test_the_agents_server_says_on_stderr_why_it_does_not_serve(run: Run) -> None:
+    nobody = run("mcp", BILLHOOK_API_URL="http://127.0.0.1:9")
+    assert (nobody.returncode, nobody.stdout) == (Exit.NOT_ALLOWED, "")
+    nowhere = run("mcp", BILLHOOK_API_URL="http://127.0.0.1:9", BILLHOOK_TOKEN="bh_x")
+    assert (nowhere.returncode, nowhere.stdout) == (Exit.UNREACHABLE, "")
+    assert "nothing answers" in nowhere.stderr
+
+
 def test_an_unknown_scope_is_refused_naming_those_there_are(run: Run) -> None:
     answer = run("token", "create", "maria", "--scope", "everything")
     assert answer.returncode == Exit.USAGE
