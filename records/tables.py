@@ -341,4 +341,5 @@ class Token(SQLModel, table=True):
     customers: list[str] = Field(default_factory=list, sa_type=JSON, sa_column_kwargs={"server_default": "[]"})
     created_at: datetime = Field(sa_type=Utc)
     expires_at: datetime | None = Field(default=None, sa_type=Utc)
+    last_used_at: datetime | None = Field(default=None, sa_type=Utc)
     revoked_at: datetime | None = Field(default=None, sa_type=Utc)

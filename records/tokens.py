@@ -128,6 +128,11 @@ async def revoke_token(s: AsyncSession, name: str) -> bool:
     return await affected(s, live.values(revoked_at=now())) > 0
 
 
+async def note_use(s: AsyncSession, sha256: str) -> None:
+    """It was used just now."""
+    await s.execute(update(_T).where(_T.c.sha256 == sha256).values(last_used_at=now()))
+
+
 async def live_approvers(s: AsyncSession) -> list[str]:
     """Who may be asked for an approval: the names of live tokens with scope approve."""
     return sorted(token.name for token in await list_tokens(s) if is_live(token) and allows(token, Scope.APPROVE))

@@ -60,14 +60,14 @@ def create(
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List tokens: name, scopes, an agent's customers and limits, since when and until when, revoked or not."""
+    """List tokens: name, scopes, an agent's customers and limits, from when to when, its last use, revoked or not."""
     from records.tokens import list_tokens  # noqa: PLC0415
 
     async def work(database: "Database") -> list[dict[str, Any]]:
         async with database.session() as session:
             return [_row(one.model_dump(mode="json", exclude={"sha256"})) for one in await list_tokens(session)]
 
-    columns = ("name", "scopes", "customers", "limits", "created_at", "expires_at", "revoked_at")
+    columns = ("name", "scopes", "customers", "limits", "created_at", "expires_at", "last_used_at", "revoked_at")
     empty = "no token; `billhook token create NAME` makes one"
     rows(with_database(work), columns, as_json=as_json, empty=empty)
 

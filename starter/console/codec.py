@@ -20,7 +20,7 @@ from records import tokens
 from records.tokens import Scope
 from starter.console import cookies
 from starter.console.desk import HOME, UseDesk
-from starter.http.auth import Caller, admitted, known_caller
+from starter.http.auth import Caller, admitted, known_caller, used
 from starter.intake import Malformed
 
 PATH: Final = f"{HOME}codec"
@@ -101,8 +101,7 @@ async def _signed_in(request: Request, desk: UseDesk) -> Caller:
             token = await tokens.find_by_fingerprint(records, session.token)
     if token is None:
         raise Unauthorized("nobody is signed in at the desk here", next_step=f"sign in at {HOME}, then look again")
-    desk.parts.rates.of_token(token.sha256)
-    return Caller.of(token)
+    return used(desk.parts, token)
 
 
 def _read(body: bytes) -> Payloads:

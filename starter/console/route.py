@@ -16,7 +16,7 @@ from records.tokens import Scope
 from starter.console import csrf
 from starter.console.desk import desk_of
 from starter.console.visits import visit_of
-from starter.http.auth import Caller, admitted, scope_of
+from starter.http.auth import Caller, admitted, scope_of, used
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -75,8 +75,7 @@ async def _signed_in(request: Request) -> Caller:
         token = await tokens.find_by_fingerprint(records, session.token)
     if token is None:
         raise SignInFirst("the token that signed in here was revoked")
-    desk_of(request).parts.rates.of_token(token.sha256)
-    return Caller.of(token)
+    return used(desk_of(request).parts, token)
 
 
 async def _person(request: Request) -> Caller:

@@ -28,6 +28,7 @@ from starter.http.openapi import describe
 from starter.http.parts import Parts
 from starter.http.rates import AddressLimit, Rates
 from starter.http.routes import customers, health, invoices, policy, queues, triggers, usage, vendor_webhooks, webhooks
+from starter.http.uses import Uses
 from starter.intake import Door, Verifier
 from starter.vendors.build import build_vendors
 from telemetry import tracing
@@ -76,6 +77,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         metrics=metrics,
         vendors=vendors,
         rates=rates,
+        uses=Uses(database),
     )
     modules = (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health)
     app.state.calls = [route for module in modules for route in module.router.routes]
@@ -118,4 +120,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.agents.stop()
         await dispatcher.stop()
         await app.state.plans.close()
+        await app.state.parts.uses.close()
         await app.state.http.aclose()

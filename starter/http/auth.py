@@ -105,7 +105,13 @@ async def known_caller(request: Request, parts: Parts) -> Caller:
         token = await tokens.find_token(session, secret.strip())
     if token is None:
         raise Unauthorized("the token is not known, was revoked or has expired", next_step=_HOW)
+    return used(parts, token)
+
+
+def used(parts: Parts, token: Token) -> Caller:
+    """The holder of a live token, whose use counts. Raises TooManyRequests."""
     parts.rates.of_token(token.sha256)
+    parts.uses.note(token.sha256)
     return Caller.of(token)
 
 

@@ -14,6 +14,7 @@ from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http.metrics import Metrics
 from starter.http.rates import Rates
+from starter.http.uses import Uses
 from starter.intake import Door, Verifier
 from starter.vendors.build import Vendors
 
@@ -34,6 +35,7 @@ class Parts:
     metrics: Metrics
     vendors: Vendors
     rates: Rates
+    uses: Uses
 
 
 async def parts_of(request: Request) -> Parts:
