@@ -5,12 +5,16 @@ own. How much goes out without a person is asked where everything is assessed (b
 that neither a door nor a prompt has a word in it.
 """
 
+from typing import Final
+
 import structlog
 
 from billing.agents import Grant
 from billing.errors import Forbidden, NotFound
-from billing.intent import Intent
+from billing.intent import Intent, Motion
 from starter.http.auth import Caller
+
+MOTIONS: Final = (Motion.MILESTONE, Motion.PROJECT, Motion.QUOTE, Motion.OVERAGE)
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +29,13 @@ def agent_of(caller: Caller) -> Grant:
 
 
 def drafting(grant: Grant, intent: Intent) -> Intent:
-    """`intent` as this agent's, which is what holds it later. Raises Forbidden for a customer that is not its own."""
+    """`intent` as this agent's, which is what holds it later. Raises Forbidden for a customer that is not its own, for
+    usage, and for a deal: whose it is nobody here can tell, and billing marks it in the CRM."""
     _check(grant, intent.customer_id)
+    if intent.motion not in MOTIONS:
+        raise Forbidden("usage is billed by the monthly run", next_step=f"use one of {', '.join(MOTIONS)}")
+    if intent.deal_id is not None:
+        raise Forbidden(f"{grant.name} may mark no deal billed", field="deal_id", next_step="leave deal_id out")
     source = intent.source.model_copy(update={"triggered_by": grant.name, "by_agent": True})
     return intent.model_copy(update={"source": source})
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from billing.agents import Grant, open_to_agents
 from billing.decisions import Action, Propose
-from billing.errors import BadInput, Forbidden
+from billing.errors import Forbidden
 from billing.intent import Motion, Patch
 from billing.money import Money
 from billing.motions import TRIGGERS, PatchBody
@@ -24,8 +24,6 @@ from starter.http.auth import Caller
 from starter.http.parts import Parts
 from starter.http.routes.triggers import take
 
-MOTIONS: Final = (Motion.MILESTONE, Motion.PROJECT, Motion.QUOTE, Motion.OVERAGE)
-# Usage is billed by the monthly run, once for all.
 _PATIENCE_S: Final = 5.0
 _LOOK_AGAIN_S: Final = 0.05
 # A draft takes a few tenths of a second; a client waits a minute.
@@ -46,8 +44,6 @@ class Jobs:
 
     async def draft(self, motion: Motion, trigger: dict[str, Any]) -> views.Drafted:
         """A trigger of the motion, in the agent's name."""
-        if motion not in MOTIONS:
-            raise BadInput("motion", f"{motion.value} is none of an agent's", f"use one of {', '.join(MOTIONS)}")
         done = await take(TRIGGERS[motion].model_validate(trigger), self.parts, self.caller)
         view = await self._assessed(done.key)
         told = {name: getattr(view, name) for name in ("key", "status", "revision", "total", "currency")}

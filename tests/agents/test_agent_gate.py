@@ -193,6 +193,23 @@ async def test_no_decision_of_an_agent_is_taken_by_any_way(stack: Stack) -> None
     assert (await stack.invoice(key))["status"] == "awaiting_approval"
 
 
+async def test_it_bills_no_usage_and_marks_no_deal(stack: Stack) -> None:
+    await stack.customer()
+    name, secret = await agent_token(stack)
+    headers = {"Authorization": f"Bearer {secret}"}
+    deal = milestone_body(amount="10.00", deal_id="deal_of_somebody")
+    usage = {name: deal[name] for name in ("event_id", "occurred_at", "customer_id", "currency")}
+    usage |= {"subscription_id": "sub_1", "period": "2026-10"}
+    usage["line_items"] = [{"description": "API calls", "unit_price": "10.00"}]
+    for motion, body in (("milestone", deal), ("usage", usage)):
+        answer = await stack.api.post(f"/triggers/{motion}", json=body, headers=headers)
+        assert answer.status_code == 403, answer.text
+    async with over_http(stack, name, secret) as agent:
+        refused = await agent.refused("draft_invoice", motion="milestone", trigger=deal)
+    assert (refused["error"], refused["field"]) == ("forbidden", "deal_id")
+    assert (await stack.api.get("/invoices")).json()["data"] == []
+
+
 async def test_over_http_its_token_meets_the_same_gate(stack: Stack) -> None:
     await stack.customer("acme")
     await stack.customer("other")
