@@ -155,6 +155,10 @@ class Settings(BaseSettings):
     payload_keys: Annotated[SecretStr, AfterValidator(_keys)] = SecretStr("")
     # seals what Temporal keeps: `id:base64` of 32 bytes each, comma separated, the first seals; without one it is clear
     log_format: Literal["text", "json"] = "text"
+    worker_metrics: str = ""
+    temporal_metrics: str = ""
+    # where a worker process shows Prometheus its own counts and those of Temporal's SDK, `host:port`, a port alone on
+    # this machine only; several processes take the ports from there on. Nobody is asked who he is there: keep it inside
     delivery: Literal["mail", "api"] = "mail"
     carry_po: Literal["customer", "source", "never"] = "customer"
     session_secret: SecretStr = SecretStr("")

@@ -5,11 +5,11 @@ worker process shows this one at the address of BILLHOOK_WORKER_METRICS. Labels 
 customer or an address.
 """
 
-import socket
 from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from billing.errors import BadInput
 
@@ -35,15 +35,27 @@ def _served(host: str, port: int) -> None:
     start_http_server(port, host, PROCESS)
 
 
-def first_free(setting: str, address: str) -> str:
-    """`address` or the same with the next free port, for whoever binds it himself. Raises BadInput."""
-    return _on_a_free_port(setting, address, _bound)
+def temporal_runtime(address: str) -> tuple[Runtime, str]:
+    """A runtime of Temporal's SDK that shows its own metrics at `host:port` or on the next free port, and where.
 
+    Raises BadInput.
+    """
+    made: list[Runtime] = []
 
-def _bound(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
+    def take(host: str, port: int) -> None:
+        shown = PrometheusConfig(
+            bind_address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            counters_total_suffix=True,
+            unit_suffix=True,
+            durations_as_seconds=True,
+        )
+        try:
+            made.append(Runtime(telemetry=TelemetryConfig(metrics=shown)))
+        except (RuntimeError, ValueError) as error:
+            raise OSError(str(error)) from error
+
+    where = _on_a_free_port("temporal_metrics", address, take)
+    return made[0], where
 
 
 def _on_a_free_port(setting: str, address: str, take: Callable[[str, int], None]) -> str:

@@ -14,6 +14,7 @@ from starter.embedded.ports import HOST, Ports
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+    from temporalio.runtime import Runtime
 
     from settings import Settings
     from starter.embedded.errors import StackError
@@ -127,7 +128,7 @@ def _one_worker(queues: list[Queue], health_file: Path | None) -> None:
 
     async def run() -> None:
         settings = load_settings()
-        client = await connect(settings)
+        client = await connect(settings, _shown(settings))
         await _keep_schedules(client, settings)
         await run_worker(settings, client, queues or tuple(Queue), health_file)
 
@@ -135,6 +136,19 @@ def _one_worker(queues: list[Queue], health_file: Path | None) -> None:
         asyncio.run(run())
     except EngineUnreachable as error:
         raise Stop(Exit.UNREACHABLE, f"cause: {error.detail}", f"next:  {error.next_step}") from error
+
+
+def _shown(settings: "Settings") -> "Runtime | None":
+    """Start showing what the settings say this worker shows; for its client the runtime that does, if any."""
+    from telemetry import metrics  # noqa: PLC0415
+
+    if settings.worker_metrics:
+        say(f"metrics at http://{metrics.serve(settings.worker_metrics)}/metrics")
+    if not settings.temporal_metrics:
+        return None
+    runtime, where = metrics.temporal_runtime(settings.temporal_metrics)
+    say(f"Temporal's metrics at http://{where}/metrics")
+    return runtime
 
 
 async def _keep_schedules(client: "Client", settings: "Settings") -> None:

@@ -34,6 +34,7 @@ async def readyz(parts: UseParts) -> JSONResponse:
 
 @router.get("/metrics", summary="Prometheus", response_class=Response)
 async def metrics(parts: UseParts) -> Response:
+    await parts.metrics.read(parts.database)
     return Response(parts.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
