@@ -74,7 +74,7 @@ async def _signed_in(request: Request) -> Caller:
     async with desk_of(request).parts.database.session() as records:
         token = await tokens.find_by_fingerprint(records, session.token)
     if token is None:
-        raise SignInFirst("the token that signed in here was revoked")
+        raise SignInFirst("the token that signed in here was revoked, or has expired")
     return used(desk_of(request).parts, token)
 
 
