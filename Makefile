@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test drills histories motions-doc docs check lint types imports secure fuzz lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run screenshots clean
+.PHONY: setup demo test drills histories motions-doc docs check lint types imports secure fuzz lock bench bench-intake bench-inbox bench-usage bench-fairness bench-run bench-scale screenshots clean
 
 setup: $(STAMP)
 
@@ -72,6 +72,9 @@ bench-fairness: $(STAMP)
 
 bench-run: $(STAMP)
 	$(BIN)/python -m bench.run $(ARGS)
+
+bench-scale: $(STAMP)
+	$(BIN)/python -m bench.scale $(ARGS)
 
 screenshots: $(STAMP)
 	@$(BIN)/python -m tests.console.screenshots

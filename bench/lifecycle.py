@@ -113,9 +113,10 @@ async def many(count: int, at_once: int, one: Callable[[], Awaitable[Any]]) -> f
     return count / (time.perf_counter() - started)
 
 
-async def bare_rate(client: Client, address: str, count: int, at_once: int) -> float:
-    """Bare workflows per second, in a worker process of their own."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.bare", address)
+async def bare_rate(client: Client, address: str, count: int, at_once: int, workers: int = 1) -> float:
+    """Bare workflows per second, in so many worker processes of their own."""
+    command = (sys.executable, "-m", "bench.bare", address)
+    processes = [await asyncio.create_subprocess_exec(*command) for _ in range(workers)]
 
     async def one() -> None:
         handle = await client.start_workflow(bare.BareWorkflow.run, id=f"bare-{uuid.uuid4()}", task_queue=bare.QUEUE)
@@ -127,8 +128,9 @@ async def bare_rate(client: Client, address: str, count: int, at_once: int) -> f
         await many(at_once, at_once, one)
         return await many(count, at_once, one)
     finally:
-        process.terminate()
-        await process.wait()
+        for process in processes:
+            process.terminate()
+        await asyncio.gather(*(process.wait() for process in processes))
 
 
 def cpu_seconds(pid: int) -> float | None:

@@ -26,15 +26,18 @@ _NARROWEST: Final = 150
 # Piped into a file there is no terminal to fit into.
 
 
-def main(
+def main(  # noqa: PLR0917 - Typer passes options by name
     only: Annotated[list[str] | None, typer.Option(help="Run these drills only; may be given several times.")] = None,
     years: Annotated[int, typer.Option(min=1, help="Simulated company-years.")] = Wish.years,
     invoices: Annotated[int, typer.Option(min=10, help="Invoices, shared out among the drills.")] = Wish.invoices,
     minutes: Annotated[float, typer.Option(min=0.1, help="How long processes are killed.")] = Wish.minutes,
     seed: Annotated[int, typer.Option(help="The first seed; the simulated years count up from it.")] = Wish.seed,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="storm and kill on PostgreSQL, with two APIs and three workers.")
+    ] = False,
 ) -> None:
     """Run the drills and say what they found."""
-    wish = Wish(years=years, invoices=invoices, minutes=minutes, seed=seed)
+    wish = Wish(years=years, invoices=invoices, minutes=minutes, seed=seed, cluster=cluster)
     codes: list[int] = []
     run_until_signal(_work(_chosen(only or []), wish, codes))
     # No code: it was interrupted, which is no verdict.

@@ -1,7 +1,7 @@
 """Which drills there are, and how a wish of so many years, invoices and minutes becomes runs of them.
 
 A run is one process: one drill with one seed. A drill's long version is the function `drill` of its module, async or
-not; it is given those of `years`, `invoices`, `minutes` and `seed` that it takes.
+not; it is given those of `years`, `invoices`, `minutes`, `seed` and `cluster` that it takes.
 """
 
 import inspect
@@ -20,6 +20,7 @@ class Wish:
     invoices: int = 1000
     minutes: float = 5.0
     seed: int = 1
+    cluster: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,12 @@ class Drill:
         return [self._run(wish, years=1, invoices=each, seed=wish.seed + year) for year in range(wish.years)]
 
     def _run(self, wish: Wish, *, years: int, invoices: int, seed: int) -> Run:
-        arguments = {"years": years, "invoices": invoices, "minutes": wish.minutes, "seed": seed}
+        arguments: dict[str, Any] = {"years": years, "invoices": invoices, "minutes": wish.minutes, "seed": seed}
+        arguments["cluster"] = wish.cluster
         # The same wish leads to the same run again: for one year of a yearly drill, its own share of the invoices.
         wished = round(invoices / self.share) if self.yearly else wish.invoices
         words = f"--only {self.name} --seed {seed} --years {years} --invoices {wished} --minutes {wish.minutes:g}"
+        words += " --cluster" * wish.cluster
         return Run(self.name, arguments, f'make drills ARGS="{words}"')
 
 

@@ -5,7 +5,8 @@ Triggers, an approver and recipients go on over HTTP and know nothing of it. Whe
 end too, and the auditor must find nothing. Order and moments of the kills are drawn from the seed; what each of them
 meets is the machine's affair, so a seed repeats the plan and not the race.
 
-Long version: `drill(invoices=200, minutes=5, seed=1)`. Short: tests/drills/test_kill.py.
+Long version: `drill(invoices=200, minutes=5, seed=1)`. Short: tests/drills/test_kill.py. With `cluster` the records are
+on PostgreSQL, and two APIs and three workers die.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import random
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +30,12 @@ from records.sql import table
 from records.tables import EventRow
 from records.tokens import Scope
 from starter.embedded import bookkeeping, credentials
+from starter.embedded.stack import Stack
 from starter.embedded.tokens import database_of, fresh_token
+from tests.drills import cluster as of_cluster
 from tests.drills.audited import findings
 from tests.drills.kill_books import disagreements
-from tests.drills.kill_parts import Killable, Killing, kill_at_random, killable
+from tests.drills.kill_parts import VICTIMS, Killable, Killing, kill_at_random, killable
 from tests.drills.kill_people import ENDS, People, Plan, plans, play
 from tests.drills.report import DrillReport
 from tests.stack import assert_eventually
@@ -44,13 +48,16 @@ _V = table(EventRow)
 
 
 async def drill(
-    *, invoices: int = 200, minutes: float = 5.0, seed: int = 1, killing: Killing | None = None
+    *, invoices: int = 200, minutes: float = 5.0, seed: int = 1, killing: Killing | None = None, cluster: bool = False
 ) -> DrillReport:
     """Violations: an invoice that does not end, and whatever the audit finds."""
     began, report = time.monotonic(), DrillReport("kill", [seed], invoices=invoices)
-    draw, killing = random.Random(seed), killing or Killing(minutes * 60)
-    with tempfile.TemporaryDirectory(prefix="billhook-kill-") as name:
-        async with killable(Path(name)) as running:
+    victims, parts = (of_cluster.VICTIMS, of_cluster.parts) if cluster else (VICTIMS, Stack.parts)
+    draw, killing = random.Random(seed), killing or Killing(minutes * 60, victims)
+    with ExitStack() as around:
+        name = around.enter_context(tempfile.TemporaryDirectory(prefix="billhook-kill-"))
+        around.enter_context(of_cluster.records_on(around.enter_context(of_cluster.postgres()) if cluster else None))
+        async with killable(Path(name), parts) as running:
             planned = plans(invoices, [f"customer-{number}" for number in range(CUSTOMERS)], draw)
             seen, people = await _played(running, planned, killing, draw)
             report.violations += await _unended(running, planned, seen)
@@ -68,7 +75,9 @@ async def _played(
     stack = running.stack
     systems = _bearer(await fresh_token(stack, "drill-systems", [Scope.TRIGGER, Scope.READ]))
     approver = _bearer(await fresh_token(stack, "drill-approver", [Scope.APPROVE, Scope.READ]))
-    people = People(stack.api_url, systems, approver)
+    # Where there is a second API people use that one, while webhooks come to the first.
+    second = running.keepers.get("api-2")
+    people = People(of_cluster.address_of(second.part) if second else stack.api_url, systems, approver)
     async with people.http:
         await _customers(people, stack.api_url, _bearer(stack.secrets[credentials.TOKEN]))
         killer = asyncio.create_task(_killed(running, killing, draw))

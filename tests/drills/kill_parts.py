@@ -10,7 +10,7 @@ import random
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,12 +100,12 @@ class Killable:
 
 
 @asynccontextmanager
-async def killable(folder: Path) -> AsyncIterator[Killable]:
-    """Temporal, sandbox, mail sink, worker and API on free ports, all well at the start of the block."""
+async def killable(folder: Path, parts: Callable[[Stack], list[Part]] = Stack.parts) -> AsyncIterator[Killable]:
+    """Temporal, sandbox, mail sink, worker and API on free ports, or other `parts`; all well as the block begins."""
     made = await asyncio.to_thread(credentials.ensure, folder)
     stack = Stack(folder, Ports.free(), Outside(), made)
     stack = replace(stack, secrets={**made, credentials.TOKEN: await prepare_records(stack)})
-    keepers = {part.name: Keeper(part, folder / f"{part.name}.log") for part in stack.parts()}
+    keepers = {part.name: Keeper(part, folder / f"{part.name}.log") for part in parts(stack)}
     async with AsyncExitStack() as around:
         for keeper in keepers.values():
             task = asyncio.create_task(keeper.keep(), name=f"keep {keeper.part.name}")

@@ -20,7 +20,7 @@ import time
 from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -33,9 +33,11 @@ from standardwebhooks.webhooks import Webhook
 
 from audit.sources import Sources
 from billing.record import Fate
+from records.session import Database
 from records.sql import table
 from records.tables import EventRow
 from records.tokens import Scope
+from tests.drills import cluster as of_cluster
 from tests.drills.audited import findings
 from tests.drills.export import exported
 from tests.drills.report import DrillReport
@@ -124,7 +126,7 @@ class Prepared:
         return {one.key: one.ends for one in self.lives if one.ends != "open"}
 
 
-async def drill(*, invoices: int = 500, seed: int = 1, outage_s: float = 60.0) -> DrillReport:
+async def drill(*, invoices: int = 500, seed: int = 1, outage_s: float = 60.0, cluster: bool = False) -> DrillReport:
     """Violations: an answer that is not the one it should be, a state that differs, an invoice that does not end."""
     began, report = time.monotonic(), DrillReport("storm", [seed], invoices=invoices)
     with tempfile.TemporaryDirectory(prefix="billhook-storm-") as name:
@@ -133,7 +135,13 @@ async def drill(*, invoices: int = 500, seed: int = 1, outage_s: float = 60.0) -
         _say(f"{len(ready.events)} events for {invoices} invoices")
         ordered = await _ordered(await copied(folder / "base", folder / "ordered"), ready)
         posts = storm_of(ready.events, random.Random(seed))
-        stormy = await _stormy(await copied(folder / "base", folder / "stormy"), ready, posts, report, outage_s)
+        there = await copied(folder / "base", folder / "stormy")
+        if cluster:
+            with of_cluster.postgres() as url:
+                await _moved(there, url)
+                stormy = await _stormy(there, ready, posts, report, outage_s, url=url)
+        else:
+            stormy = await _stormy(there, ready, posts, report, outage_s)
     report.violations += differences(ordered, stormy)
     report.seconds = time.monotonic() - began
     return report
@@ -196,7 +204,7 @@ async def _revised(stack: Stack, keys: Sequence[str]) -> None:
 async def _ordered(folder: Path, ready: Prepared) -> str:
     """The state after every event came once, one after another."""
     heard = Heard()
-    async with world(folder) as (stack, _), _door(stack) as door:
+    async with world(folder) as (stack, _), _door(str(stack.api.base_url)) as door:
         for event in ready.events:
             await _send(door, _genuine(event), heard)
         assert not heard.violations(), heard.violations()
@@ -205,11 +213,28 @@ async def _ordered(folder: Path, ready: Prepared) -> str:
         return await exported(stack, ready.keys)
 
 
-async def _stormy(folder: Path, ready: Prepared, posts: list[Post], report: DrillReport, outage_s: float) -> str:
-    heard = Heard()
-    async with world(folder) as (stack, engine), _door(stack) as door:
+async def _moved(folder: Path, url: str) -> None:
+    source, target = Database(f"sqlite:///{folder / 'billhook.db'}"), Database(url)
+    try:
+        await of_cluster.moved(source, target)
+    finally:
+        await source.close()
+        await target.close()
+
+
+async def _stormy(
+    folder: Path, ready: Prepared, posts: list[Post], report: DrillReport, outage_s: float, *, url: str = ""
+) -> str:
+    """With `url` on that PostgreSQL, a second API process hears every other post, two more workers are at it."""
+    heard, changes = Heard(), {"database_url": url} if url else {}
+    async with AsyncExitStack() as around:
+        stack, engine = await around.enter_async_context(world(folder, **changes))
+        doors = [await around.enter_async_context(_door(str(stack.api.base_url)))]
+        if url:
+            second = await around.enter_async_context(of_cluster.beside(_environment(stack, engine), folder))
+            doors.append(await around.enter_async_context(_door(second)))
         began = time.monotonic()
-        await _blown(door, posts, heard, engine, outage_s)
+        await _blown(doors, posts, heard, engine, outage_s)
         report.facts["posts a second"] = f"{len(posts) / (time.monotonic() - began):.0f}"
         report.violations += heard.violations()
         if outage_s and not heard.while_away:
@@ -224,6 +249,16 @@ async def _stormy(folder: Path, ready: Prepared, posts: list[Post], report: Dril
         report.violations += await _audited(stack, ready)
     _count(report, posts, heard, outage_s)
     return state
+
+
+def _environment(stack: Stack, engine: Engine) -> dict[str, str]:
+    """What makes another process one of the same Billhook."""
+    settings = stack.settings
+    secrets = {"JUPITER_API_KEY": settings.jupiter_api_key, "WEBHOOK_SECRETS": settings.webhook_secrets}
+    names = ("data_dir", "database_url", "jupiter_url", "public_url", "smtp_url", "task_queue")
+    found = {name.upper(): str(getattr(settings, name)) for name in names}
+    found |= {name: value.get_secret_value() for name, value in secrets.items() if value}
+    return {f"BILLHOOK_{name}": value for name, value in found.items()} | {"TEMPORAL_ADDRESS": engine.address}
 
 
 async def _audited(stack: Stack, ready: Prepared) -> list[str]:
@@ -266,9 +301,9 @@ def _forged(event: Event, draw: random.Random) -> Post:
 
 
 @asynccontextmanager
-async def _door(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+async def _door(address: str) -> AsyncIterator[httpx.AsyncClient]:
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
-    async with httpx.AsyncClient(base_url=stack.api.base_url, timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=address, timeout=60, limits=limits) as client:
         yield client
 
 
@@ -277,7 +312,9 @@ async def _send(door: httpx.AsyncClient, post: Post, heard: Heard) -> None:
     heard.note(post, await door.post("/webhooks/jupiter", content=body, headers=headers))
 
 
-async def _blown(door: httpx.AsyncClient, posts: list[Post], heard: Heard, engine: Engine, outage_s: float) -> None:
+async def _blown(
+    doors: Sequence[httpx.AsyncClient], posts: list[Post], heard: Heard, engine: Engine, outage_s: float
+) -> None:
     """All posts, `AT_ONCE` at a time; at their `OUTAGE_AT` Temporal is killed, to come back while they still blow."""
     left = iter(enumerate(posts))
     outage: list[asyncio.Task[None]] = []
@@ -286,7 +323,7 @@ async def _blown(door: httpx.AsyncClient, posts: list[Post], heard: Heard, engin
         for number, post in left:
             if outage_s and number == int(len(posts) * OUTAGE_AT):
                 outage.append(asyncio.create_task(_outage(engine, outage_s, heard)))
-            await _send(door, post, heard)
+            await _send(doors[number % len(doors)], post, heard)
 
     await asyncio.gather(*(blow() for _ in range(AT_ONCE)))
     await asyncio.gather(*outage)
