@@ -7,7 +7,9 @@ The one place for all three, so that activities themselves stay a call and an an
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import bound_contextvars as about
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
@@ -24,6 +26,8 @@ from records import invoices
 from records.group import GroupCommit
 from records.session import Database
 from telemetry import metrics
+
+log = structlog.get_logger(__name__)
 
 
 class RecordWriter(GroupCommit[InvoiceRecord, None]):
@@ -54,14 +58,19 @@ class _Recording(ActivityInboundInterceptor):
         self._writer = writer
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
+        info, request = activity.info(), input.args[0] if input.args else None
+        with about(workflow_id=info.workflow_id, step=info.activity_type, attempt=info.attempt, **_whose(request)):
+            return await self._watched(input)
+
+    async def _watched(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's name
         try:
             await self._save(input)
             with noting() as calls:
                 answer = await super().execute_activity(input)
-            _count("done")
+            _tell("done")
         except Exception as error:
             found = classify(error)
-            _count(_outcome(found))
+            _tell(_outcome(found))
             if found is error:
                 # An error that is its own cause cannot be told to the server.
                 raise
@@ -76,8 +85,13 @@ class _Recording(ActivityInboundInterceptor):
             await self._writer.put(request.record)
 
 
-def _count(outcome: str) -> None:
+def _whose(request: object) -> dict[str, str]:
+    return {"key": request.key} if isinstance(request, Request) else {}
+
+
+def _tell(outcome: str) -> None:
     metrics.STEPS.labels(activity.info().activity_type, outcome).inc()
+    log.info("step", outcome=outcome)
 
 
 def _outcome(found: BaseException) -> str:

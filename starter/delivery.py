@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import bound_contextvars as about
 
 from records import events
 from records.events import Due, Mark
@@ -207,17 +208,18 @@ class Delivery:
     async def _settle(self, row: Due, key: str | None) -> Verdict:
         """Raises EngineUnreachable while Temporal is away, and what the database raises: neither is the event's."""
         try:
-            with tracing.delivering(row.source, row.id, row.type):
+            with tracing.delivering(row.source, row.id, row.type), about(event_id=row.id, key=key):
                 verdict = await self._router.settle(row, key)
+                log.info("event_settled", type=row.type, fate=verdict.fate.value)
         except (EngineUnreachable, TimeoutError) as error:
             if await self._turns.is_away():
                 raise
-            log.warning("invoice_rests", key=key, cause=str(error)[:200])
+            log.warning("invoice_rests", event_id=row.id, key=key, cause=str(error)[:200])
             return Waits(datetime.now(UTC) + REST, f"Temporal did not take it: {error}"[:300], counts=False)
         except (SQLAlchemyError, OSError):
             raise
         except Exception as error:
-            log.exception("event_stumbled", id=row.id, type=row.type)
+            log.exception("event_stumbled", event_id=row.id, key=key, type=row.type)
             return self._router.unforeseen(row, error)
         self._turns.went_well()
         return verdict
@@ -227,7 +229,6 @@ class Delivery:
         self.claims.end(name)
         await self._ends.put((name, marks))
         for mark in marks:
-            log.debug("event_settled", id=mark.event_id, fate=mark.fate.value, reason=mark.reason)
             if self._watcher:
                 self._watcher.fate(mark.fate.value)
 

@@ -123,11 +123,13 @@ def _one_worker(queues: list[Queue], health_file: Path | None) -> None:
     import asyncio  # noqa: PLC0415
 
     from settings import load_settings  # noqa: PLC0415
+    from starter import logs  # noqa: PLC0415
     from starter.client import EngineUnreachable, connect  # noqa: PLC0415
     from worker import run_worker  # noqa: PLC0415
 
     async def run() -> None:
         settings = load_settings()
+        logs.configure(settings.log_format, settings)
         client = await connect(settings, _shown(settings))
         await _keep_schedules(client, settings)
         await run_worker(settings, client, queues or tuple(Queue), health_file)

@@ -16,7 +16,7 @@ from starter.http.app import create_app
 
 def serve(settings: Settings, host: str, port: int) -> None:
     """Run until SIGTERM or SIGINT. Raises OSError if the port cannot be had."""
-    logs.configure(settings.log_format)
+    logs.configure(settings.log_format, settings)
     listening = _bound(host, port)
     try:
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
@@ -44,7 +44,12 @@ async def _serve(settings: Settings, listening: socket.socket) -> None:
     try:
         app = create_app(settings, database, lambda: connect(settings))
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=10
+            app,
+            log_level="warning",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
         )
         # What is loaded by now stays; a full collection that looks at all of it stops every sender for 0.1 s.
         gc.collect()
