@@ -50,7 +50,8 @@ async def told(traced: None, stack: Stack) -> list[dict[str, Any]]:
         await stack.faults()
         await stack.until(key, "sent")
         await stack.recipient(key)
-        await stack.recipient(key, "amend", po_number="PO-88", address="7 Anne Street")
+        amended = await stack.recipient(key, "amend", po_number="PO-88", billing_entity="Anne Holding")
+        assert amended.is_success, amended.text
         await stack.recipient(key, "approve", version="1")
         await stack.until(key, "billed")
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
