@@ -25,7 +25,7 @@ async def test_a_sound_file_is_printed_with_its_hash_and_an_unsound_one_refused_
     assert out.startswith("content_hash")
     plain = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert (plain["thresholds.default"], plain["motions.always"]) == ("1000.00", "none")
-    assert (plain["business_hours.weekdays"], plain["other_currency.ask"]) == ("mon, tue, wed, thu, fri", "yes")
+    assert (plain["business_hours.weekdays"], plain["other_currency.ask"]) == ("mon, tue, wed, thu, fri", "no")
     assert not {"{", "[", "None"} & {*out, *out.split()}
     file.write_text('[second_limits]\nUSD = "much"\n')
     code, out, err = await billhook("policy", "check", str(file))
