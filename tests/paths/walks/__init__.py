@@ -4,7 +4,7 @@ Two things walk them: `tests/histories/record.py` keeps the history that each le
 worker on the way. `WALKS` names them; a path that is added to the product is added here, and a test says so.
 """
 
-from tests.paths.walks import approvals, changes, continued, ends, parked, unasked
+from tests.paths.walks import agents, approvals, changes, continued, ends, parked, unasked
 from tests.paths.walks.walk import WALKS, Engine, Walk
 
-__all__ = ["WALKS", "Engine", "Walk", "approvals", "changes", "continued", "ends", "parked", "unasked"]
+__all__ = ["WALKS", "Engine", "Walk", "agents", "approvals", "changes", "continued", "ends", "parked", "unasked"]

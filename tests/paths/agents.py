@@ -1,0 +1,47 @@
+"""What an LLM agent does on a walk, past its transport: it drafts with its own token, and its wishes are updates.
+
+A wish that was not heard is sent again under its name, as the agents' server does.
+"""
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from billing.agents import Grant
+from billing.decisions import Action, Propose
+from records.tokens import Scope, create_token
+from starter import client as temporal
+from tests.paths.world import World
+from tests.stack import milestone_body
+
+AGENT: Final = "clerk"
+LIMIT: Final = 500_000
+# 5,000.00 USD
+
+
+async def drafts(world: World, **changes: Any) -> str:
+    """Triggers a milestone for `acme` as the agent; the key."""
+    await world.stack.customer()
+    grant = Grant(name=AGENT, limits={"USD": LIMIT}, customers=("acme",))
+    async with world.stack.database.transaction() as session:
+        end = datetime.now(UTC) + timedelta(days=1)
+        secret = await create_token(session, AGENT, [Scope.AGENT], grant=grant, expires_at=end)
+    key = world.key()
+    world.keys.append(key)
+    body = milestone_body(project_id=f"project-{world.run}", event_id=f"evt-{world.run}", **changes)
+    answer = await world.stack.api.post("/triggers/milestone", json=body, headers={"Authorization": f"Bearer {secret}"})
+    assert answer.status_code == 202, answer.text
+    return key
+
+
+async def wishes(world: World, key: str, action: Action, **said: Any) -> None:
+    """Until it is answered, whatever the answer."""
+    wish = Propose(action=action, actor=AGENT, call_id=uuid.uuid4().hex, **said)
+    async with asyncio.timeout(world.patience_s):
+        while True:
+            try:
+                await temporal.propose(world.stack.client, key, wish)
+            except temporal.EngineUnreachable:
+                continue
+            return
