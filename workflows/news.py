@@ -19,14 +19,15 @@ from billing.trail import TrailEntry, chained
 class News(BaseModel):
     """`sequence` grows with whatever changes; `told` is the last one that our records hold.
 
-    It never falls behind the milliseconds at which the present workflow task began. What a task told that was never
-    completed, since its worker died, is thereby older than all that its second play tells, whatever that comes to.
+    It never falls behind the microsecond at which the present workflow task began, and a task has fewer changes than it
+    takes microseconds. What a task told that was never completed, since its worker died or since news came while it
+    ended the run, is thereby older than all that its second play tells, whatever that comes to.
     """
 
     sequence: int = 1
     told: int = 0
     task: int = Field(default=0, exclude=True)
-    began_ms: int = Field(default=0, exclude=True)
+    began: int = Field(default=0, exclude=True)
     entry_count: int = 0
     entries: list[Entry] = []
     decision_count: int = 0
@@ -47,8 +48,8 @@ class News(BaseModel):
     def _grow(self) -> None:
         task = workflow.info().get_current_history_length()
         if task != self.task:
-            self.task, self.began_ms = task, int(workflow.time() * 1000)
-        self.sequence = max(self.sequence + 1, self.began_ms)
+            self.task, self.began = task, workflow.time_ns() // 1000
+        self.sequence = max(self.sequence + 1, self.began)
 
     def changed(self) -> None:
         """The state did, in a way that none of these parts says."""

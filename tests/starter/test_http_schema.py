@@ -40,6 +40,10 @@ CONFIG: Final = schemathesis.Config.from_dict(
         "checks": {
             # Well formed, and still nothing that we can do: a customer who is not there, a cursor of another list.
             "positive_data_acceptance": {"expected-statuses": ["2xx", "401", "404", "409", "422"]},
+            # What is wrong by its size is refused before it is read.
+            "negative_data_rejection": {
+                "expected-statuses": ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "429"]
+            },
         },
         "operations": [
             # One event that cannot be read stops none of the others: each of a batch has an answer of its own.

@@ -1,4 +1,4 @@
-"""A record's sequence is no longer a small count: it keeps up with the milliseconds of its workflow task."""
+"""A record's sequence is no longer a small count: it keeps up with the microseconds of its workflow task."""
 
 import sqlalchemy as sa
 from alembic import op
