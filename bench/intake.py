@@ -30,8 +30,8 @@ from starter.embedded.ports import Ports, free_ports
 from starter.embedded.stack import Stack
 from starter.embedded.up import running
 from tests.postgres import Server, binaries
+from tests.stack import WEBHOOK_SECRET
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the bare route does not even look
 MILESTONE = {
     "occurred_at": "2026-10-14T09:30:00Z",
     "milestone_id": "m1",
@@ -146,7 +146,7 @@ async def bare(folder: Path, arguments: argparse.Namespace) -> Seen:
     url = f"http://127.0.0.1:{port}"
     async with process(sys.executable, "-m", "bench.door", str(port), log=folder / "bare.log") as pid:
         await answers(f"{url}/readyz")
-        return await Door(url, pid, SECRET, [("inv_1", "invoice:bench:m1")]).measure(arguments)
+        return await Door(url, pid, WEBHOOK_SECRET, [("inv_1", "invoice:bench:m1")]).measure(arguments)
 
 
 async def sent_invoices(stack: Stack, count: int) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ replay; it is given a tracer, so that nothing here is global to the process and 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.metadata import version
 from typing import Any, Final
 
 import httpx
@@ -115,7 +116,7 @@ class Spans:
     """One tracer provider, and what of ours is watched by it."""
 
     def __init__(self, service: str, processor: SpanProcessor) -> None:
-        resource = Resource.create({SERVICE_NAME: service, SERVICE_VERSION: "0.1.0"})
+        resource = Resource.create({SERVICE_NAME: service, SERVICE_VERSION: version("billhook")})
         self._provider = TracerProvider(resource=resource, id_generator=_Ids())
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("billhook")

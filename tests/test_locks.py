@@ -27,7 +27,7 @@ def test_pinned_packages_with_their_hashes_are_in_order() -> None:
         f"httpx==0.* \\\n    {_HASH}\n",
         f"httpx \\\n    {_HASH}\n",
         "httpx==0.28.1 \\\n    --hash=md5:00\n",
-        f"httpx @ https://files.example/httpx.whl \\\n    {_HASH}\n",
+        f"httpx @ git+https://git.example/httpx \\\n    {_HASH}\n",
         "-e git+https://git.example/httpx\n",
         "--extra-index-url https://index.example\n",
         f"httpx==0.28.1 \\\n    {_HASH}\nh11==0.16\n",

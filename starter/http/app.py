@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import Final
 
 from fastapi import FastAPI
@@ -33,7 +34,7 @@ from starter.intake import Door, Verifier
 from starter.vendors.build import build_vendors
 from telemetry import tracing
 
-VERSION: Final = "0.1.0"
+VERSION: Final = version("billhook")
 _ABOUT: Final = (
     "From a billing trigger to an approved, billed invoice. Amounts are decimal strings with an ISO 4217 currency, "
     "times RFC 3339. Errors are problem+json and name the field. Make a token with `billhook token create`."

@@ -8,7 +8,8 @@ from audit.sources import Sources
 from records.tokens import Scope
 from starter.agents.calls import call_id
 from starter.client import Engine, EngineUnreachable
-from tests.agents.office import agent_token, over_http
+from tests.agents.office import over_http
+from tests.agents.tokens import agent_token
 from tests.stack import Stack, milestone_body
 
 

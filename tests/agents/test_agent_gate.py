@@ -16,7 +16,8 @@ from records.sql import now, table
 from records.tables import Token
 from records.tokens import Scope, revoke_token
 from starter import client as temporal
-from tests.agents.office import Agent, agent_token, over_http
+from tests.agents.office import Agent, over_http
+from tests.agents.tokens import agent_token
 from tests.nasty import MESSAGE
 from tests.stack import Stack, milestone_body
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.agents.office import agent_token, over_http, over_stdio
+from tests.agents.office import over_http, over_stdio
+from tests.agents.tokens import agent_token
 from tests.stack import Stack, milestone_body
 
 TOOLS = {

@@ -5,7 +5,8 @@ import re
 from typing import Any
 
 from billing.untrusted import fenced, plain
-from tests.agents.office import Agent, agent_token, over_http
+from tests.agents.office import Agent, over_http
+from tests.agents.tokens import agent_token
 from tests.nasty import KEPT, MESSAGE, assert_plain
 from tests.stack import Stack, assert_eventually, milestone_body
 

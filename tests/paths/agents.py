@@ -5,28 +5,21 @@ A wish that was not heard is sent again under its name, as the agents' server do
 
 import asyncio
 import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from billing.agents import Grant
 from billing.decisions import Action, Propose
-from records.tokens import Scope, create_token
 from starter import client as temporal
+from tests.agents.tokens import agent_token
 from tests.paths.world import World
 from tests.stack import milestone_body
 
 AGENT: Final = "clerk"
-LIMIT: Final = 500_000
-# 5,000.00 USD
 
 
 async def drafts(world: World, **changes: Any) -> str:
     """Triggers a milestone for `acme` as the agent; the key."""
     await world.stack.customer()
-    grant = Grant(name=AGENT, limits={"USD": LIMIT}, customers=("acme",))
-    async with world.stack.database.transaction() as session:
-        end = datetime.now(UTC) + timedelta(days=1)
-        secret = await create_token(session, AGENT, [Scope.AGENT], grant=grant, expires_at=end)
+    _, secret = await agent_token(world.stack, AGENT)
     key = world.key()
     world.keys.append(key)
     body = milestone_body(project_id=f"project-{world.run}", event_id=f"evt-{world.run}", **changes)
