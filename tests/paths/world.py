@@ -21,7 +21,7 @@ from temporalio.client import ScheduleHandle, WorkflowExecutionStatus
 
 from billing.groups import BillingGroup, month_before
 from billing.plans import SubscriptionBody
-from billing.record import Fate
+from billing.record import Fate, Status
 from records.sql import table
 from records.subscriptions import put_subscription
 from records.tables import Customer, EventRow
@@ -269,7 +269,11 @@ class World:
         await assert_eventually(closed, self.patience_s)
 
     async def settled(self) -> None:
-        """Every webhook that is to come has come, and every event has its fate."""
+        """Every webhook that is to come has come, every event has its fate, and what has ended is closed."""
+        for key in self.keys:
+            status = (await self.stack.invoice(key))["status"]
+            if Status(status).is_end:
+                await self.ended(key, status)
 
         async def all_have() -> bool:
             owed = [one["state"] for event in (await self.stack.truth())["events"] for one in event["deliveries"]]
