@@ -62,8 +62,8 @@ class Approval:
                 self._inbox.check_stop()
                 self._check_overtaken()
                 await self._read_one()
-                await self._records.tell()
                 if not self._state.is_cleared:
+                    await self._records.tell()
                     await self._steps.rest.until(self._has_news)
         finally:
             self._clock.stop()

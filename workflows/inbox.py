@@ -31,9 +31,12 @@ class Asked(Generic[T]):
     mail: str = ""
     sent: dict[str, str] = field(default_factory=dict)
 
-    async def wait(self) -> Answer:
-        """The main loop's answer. Raises the refusal as the caller's update failure; the workflow goes on."""
+    async def wait(self) -> None:
+        """Until the main loop has answered."""
         await workflow.wait_condition(lambda: self.answer is not None or self.refusal is not None)
+
+    def result(self) -> Answer:
+        """What came of it. Raises the refusal as the caller's update failure; the workflow goes on."""
         if self.refusal is not None:
             raise as_failure(self.refusal)
         if self.answer is None:  # pragma: no cover - the wait above excludes it

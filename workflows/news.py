@@ -105,10 +105,11 @@ class News(BaseModel):
         )
 
     def mark_told(self, record: InvoiceRecord) -> None:
-        """Our records hold `record`: its news need not be told again."""
+        """Our records hold `record`: its news need not be told again. Two may be under way with the same news."""
         self.told = max(self.told, record.sequence)
         for name in _PARTS:
-            del getattr(self, name)[: len(getattr(record, name))]
+            known = {id(one) for one in getattr(record, name)}
+            getattr(self, name)[:] = [one for one in getattr(self, name) if id(one) not in known]
 
 
 _PARTS = ("entries", "decisions", "fates", "trail", "calls", "contents")

@@ -6,19 +6,36 @@ from activities.signatures import AUTHORIZE, SAVE_RECORD, A, Authorize, Q, Reque
 from billing.decisions import Action
 from billing.errors import Forbidden
 from billing.intent import Commercial
-from workflows import options
+from workflows import options, priorities
 from workflows.state import InvoiceState
 
 
 class OwnRecords:
-    """One for each invoice."""
+    """One for each invoice.
+
+    An update stands in the history only once the task that heard it completes: should the server be lost before that,
+    nobody remembers it, and nobody asks again. So what comes of one is told by an activity of its own, which begins
+    after that task, and never by a local one, which runs within it.
+    """
 
     def __init__(self, state: InvoiceState, triggered_by: str) -> None:
         self._state = state
         self._triggered_by = triggered_by
+        self._heard = 0
+        self._durable = 0
+        self._telling = 0
+
+    def heard(self) -> None:
+        """An update came: see above."""
+        self._heard += 1
 
     async def ask(self, signature: Signature[Q, A], request: Q) -> A:
         """One short question; it carries the news."""
+        while self._is_unwritten and self.has_news:
+            await self._tell_after_task()
+        return await self._ask(signature, request)
+
+    async def _ask(self, signature: Signature[Q, A], request: Q) -> A:
         record = self._state.record()
         answer: A = await workflow.execute_local_activity(
             signature.name,
@@ -51,8 +68,34 @@ class OwnRecords:
 
     async def tell(self) -> None:
         """Records what is new, if anything is, where no step follows to carry it."""
-        if self.has_news:
-            await self.ask(SAVE_RECORD, Request(key=self._state.key))
+        if not self.has_news:
+            return
+        if self._is_unwritten:
+            await self._tell_after_task()
+        else:
+            await self._ask(SAVE_RECORD, Request(key=self._state.key))
+
+    async def _tell_after_task(self) -> None:
+        """Whoever finds it being told already waits for that."""
+        record, heard, news = self._state.record(), self._heard, self._state.news
+        if record.sequence <= self._telling:
+            await workflow.wait_condition(lambda: news.told >= record.sequence)
+            return
+        self._telling = record.sequence
+        await workflow.execute_activity(
+            SAVE_RECORD.name,
+            Request(key=self._state.key, record=record),
+            result_type=SAVE_RECORD.answers,
+            summary=SAVE_RECORD.words,
+            priority=priorities.ANSWERED,
+            **options.RECORDS,
+        )
+        news.mark_told(record)
+        self._durable = max(self._durable, heard)
+
+    @property
+    def _is_unwritten(self) -> bool:
+        return self._heard > self._durable
 
     @property
     def has_news(self) -> bool:

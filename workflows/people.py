@@ -164,9 +164,13 @@ class People:
             raise as_failure(refusal) from refusal
 
     async def _answer(self, wish: Wish) -> Answer:
+        """Whoever is answered finds in our records what he was answered."""
         asked = Asked(wishes.action_of(wish), wishes.actor_of(wish), wish, BY_UPDATE)
+        self._records.heard()
         await self._admit(asked)
-        return await asked.wait()
+        await asked.wait()
+        await self._records.tell()
+        return asked.result()
 
     async def _hear(self, action: Action, raw: RawValue) -> None:
         sent = raw.payload.data
