@@ -41,7 +41,7 @@ class _Comparing(ActivityInboundInterceptor):
         people = {f"{link.position}: {link.kind} by {link.actor}" for link in trail if link.actor in PEOPLE}
         if people and self._heard.client:
             info = activity.info()
-            history = await self._heard.client.get_workflow_handle(info.workflow_id).fetch_history()
+            history = await self._heard.client.get_workflow_handle(info.workflow_id or "").fetch_history()
             accepted = sum(event.event_type == ACCEPTED for event in history.events)
             self._heard.told |= people
             if accepted < len(self._heard.told):
