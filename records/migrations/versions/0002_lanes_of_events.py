@@ -28,8 +28,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_events_lanes", table_name="events")
-    with op.batch_alter_table("events") as events:
-        events.drop_column("lane")
+    op.drop_column("events", "lane")
     op.create_index(
         "ix_events_pending",
         "events",

@@ -16,6 +16,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("invoices") as invoices:
-        invoices.drop_column("seen_in")
-        invoices.drop_column("carried")
+    op.drop_column("invoices", "seen_in")
+    op.drop_column("invoices", "carried")

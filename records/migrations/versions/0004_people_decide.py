@@ -87,18 +87,14 @@ def _key() -> sa.Column[str]:
 
 
 def downgrade() -> None:
+    """Each column in its place: a batch makes SQLite's table anew, which the rows that refer to an intent forbid."""
     for table in ("contents", "calls", "trail"):
         op.drop_table(table)
-    with op.batch_alter_table("cases") as cases:
-        for name in (
-            "remind_at", "warn_at", "first_response_at", "resolved_at", "breached_at", "resolved_by", "in_part",
-        ):  # fmt: skip
-            cases.drop_column(name)
+    for name in ("remind_at", "warn_at", "first_response_at", "resolved_at", "breached_at", "resolved_by", "in_part"):
+        op.drop_column("cases", name)
     op.drop_index("ix_invoices_status", table_name="invoices")
-    with op.batch_alter_table("invoices") as invoices:
-        for name in ("assignee", "decide_by", "approved_by"):
-            invoices.drop_column(name)
+    for name in ("assignee", "decide_by", "approved_by"):
+        op.drop_column("invoices", name)
     op.create_index("ix_invoices_status", "invoices", ["status"])
     op.drop_index("ix_intents_scope", table_name="intents")
-    with op.batch_alter_table("intents") as intents:
-        intents.drop_column("scope")
+    op.drop_column("intents", "scope")
