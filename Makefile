@@ -21,8 +21,9 @@ $(STAMP): requirements/dev.lock pyproject.toml
 demo: $(STAMP)
 	@$(BIN)/billhook demo $(ARGS)
 
+# Without bytecode every process that a test starts compiles all that it imports.
 test: $(STAMP)
-	@$(BIN)/pytest -n auto $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto $(ARGS)
 
 drills: $(STAMP)
 	@$(BIN)/python -m tests.drills $(ARGS)

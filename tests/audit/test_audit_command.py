@@ -3,20 +3,19 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from starter.cli.exits import Exit
+from tests import commands
 from tests.audit.tampered import Books
 
 
 def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("BILLHOOK_", "TEMPORAL_"))}
-    command = [sys.executable, "-m", "starter.cli", "audit", *arguments]
     given = {**kept, "BILLHOOK_DATA_DIR": str(folder), **env}
-    return subprocess.run(command, env=given, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    return commands.run("audit", *arguments, env=given, cwd=folder)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from starter.cli.exits import Exit
+from tests import commands
 
-BILLHOOK = [sys.executable, "-m", "starter.cli"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -26,7 +26,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setenv("BILLHOOK_DATA_DIR", str(tmp_path))
         for name, value in env.items():
             monkeypatch.setenv(name, value)
-        return subprocess.run([*BILLHOOK, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S603
+        return commands.run(*arguments, cwd=tmp_path)
 
     return call
 

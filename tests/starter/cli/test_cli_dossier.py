@@ -1,13 +1,12 @@
 """A dossier from the API to a file and through the check, as a person does it on a command line."""
 
-import asyncio
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from starter.cli.exits import Exit
+from tests import commands
 from tests.audit import paths
 from tests.stack import Stack
 
@@ -18,12 +17,7 @@ async def _run(stack: Stack, folder: Path, *arguments: str) -> tuple[int, str, s
         "BILLHOOK_API_URL": str(stack.api.base_url),
         "BILLHOOK_TOKEN": stack.tokens["admin"],
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "starter.cli", *arguments, env=env,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    return await commands.answer(*arguments, env=env)
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """`billhook events` as an operator meets it: what the lists say when they are empty, what to do about quarantine."""
 
-import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from records import events
 from records.events import Mark
 from records.tokens import Scope
 from starter.cli.exits import Exit
+from tests import commands
 from tests.records.make import an_event
 from tests.stack import listening, serving, url_of
 from tests.starter.conftest import Api
@@ -32,12 +30,7 @@ class Operator:
         self._env = {**os.environ, "BILLHOOK_DATA_DIR": str(folder), "BILLHOOK_API_URL": url, "BILLHOOK_TOKEN": token}
 
     async def __call__(self, *arguments: str) -> Answer:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "starter.cli", "events", *arguments,
-            env=self._env, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await process.communicate()
-        return process.returncode or 0, out.decode(), err.decode()
+        return await commands.answer("events", *arguments, env=self._env, cwd=self._folder)
 
     async def quarantined(self, *names: str) -> None:
         async with self.api.database.transaction() as session:

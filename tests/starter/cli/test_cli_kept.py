@@ -1,10 +1,7 @@
 """Customers and subscriptions from the terminal: put whole, shown, listed, and refused by field."""
 
-import asyncio
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import pytest
 
 from records.tokens import Scope
 from starter.cli.exits import Exit
+from tests import commands
 from tests.stack import running_stack
 from tests.starter.conftest import CUSTOMER
 
@@ -44,12 +42,7 @@ async def test_a_customer_and_a_subscription_are_put_shown_and_listed_by_command
         async def billhook(*words: str, body: dict[str, Any] | None = None) -> tuple[int, str, str]:
             file = tmp_path / "body.json"
             file.write_text(json.dumps(body))
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "starter.cli", *words, *([str(file)] if body else []),
-                env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
-            out, err = await process.communicate()
-            return process.returncode or 0, out.decode(), err.decode()
+            return await commands.answer(*words, *([str(file)] if body else []), env=env)
 
         nobody = await billhook("subscription", "put", "sub_1", body=PLAN | {"customer_id": "zeno"})
         assert (nobody[0], "billhook customer put zeno FILE" in nobody[2]) == (Exit.REFUSED, True), nobody

@@ -4,10 +4,10 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from typing import Any
 
 from starter.cli.exits import Exit
+from tests import commands
 from tests.stack import Stack
 
 
@@ -19,10 +19,7 @@ async def billhook(stack: Stack, *arguments: str, **env: str) -> subprocess.Comp
         "BILLHOOK_DATA_DIR": str(stack.settings.data_dir),
         "BILLHOOK_RECONCILE_GRACE_S": "0",
     }
-    command = [sys.executable, "-m", "starter.cli", *arguments]
-    return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, check=False, env=os.environ | given | env
-    )
+    return await asyncio.to_thread(commands.run, *arguments, env=os.environ | given | env)
 
 
 async def test_it_heals_what_it_can_and_says_what_is_left_with_a_step(stack: Stack) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from records.metering import take
 from records.session import Database
 from records.subscriptions import put_subscription
 from starter.cli.exits import Exit
+from tests import commands
 from tests.records.metered import GROUPS, NOW, a_body, an_event
 
 MOTIONS = """
@@ -39,8 +39,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         for name, value in env.items():
             monkeypatch.setenv(name, value)
-        command = [sys.executable, "-m", "starter.cli", "run", "plan", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S603
+        return commands.run("run", "plan", *arguments, cwd=tmp_path)
 
     return call
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from records.customers import CustomerBody, put_customer
 from records.session import Database
 from records.subscriptions import put_subscription
 from starter.cli.exits import Exit
+from tests import commands
 from tests.nasty import MESSAGE, assert_plain
 from tests.records.metered import OVERAGE, a_body
 
@@ -32,8 +32,7 @@ def billhook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Billhook:
     monkeypatch.setenv("BILLHOOK_MOTIONS_FILE", str(tmp_path / "motions.toml"))
 
     def call(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "starter.cli", "usage", *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S603
+        return commands.run("usage", *arguments, stdin=stdin, cwd=tmp_path)
 
     return call
 
