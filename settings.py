@@ -8,6 +8,7 @@ Temporal's settings are not here; they come from temporalio.envconfig, so that o
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -43,6 +44,25 @@ HUBSPOT_RATE: Final = 9.0
 CALLS_AT_ONCE: Final = 10
 # 50 calls a second and process where an answer takes 200 ms. The server hands the next one out by rank, and what it has
 # handed out no rank overtakes: the fewer are under way, the sooner it is a person's turn.
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Connections of one process to PostgreSQL: `size` are kept, `overflow` more are opened when all are in use."""
+
+    size: int = 10
+    overflow: int = 5
+    # Two API processes and three workers have 75 of the 97 that PostgreSQL lends by default; so does one process more.
+    wait_s: float = 5
+    # As long as SQLite waits for its writer: a local activity has 10 s, and a person no more patience.
+    recycle_s: int = 1800
+    # Many firewalls forget a connection that was idle for an hour, and tell neither end.
+    ping: bool = True
+
+    @property
+    def most(self) -> int:
+        """That are open at the same time."""
+        return self.size + self.overflow
 
 
 def async_url(url: str) -> str:
@@ -116,6 +136,16 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path(".billhook")
     database_url: str | None = Field(default=None, repr=False)
+    database_pool_size: int = Field(default=Pool.size, ge=1, le=1000)
+    database_pool_overflow: int = Field(default=Pool.overflow, ge=0, le=1000)
+    # connections to PostgreSQL that each process keeps, and how many more it opens while all of those are in use. Times
+    # the number of processes this is what the server's max_connections has to bear, with some left for commands
+    database_pool_wait_s: float = Field(default=Pool.wait_s, gt=0, le=60)
+    # how long a request or a step waits for a connection before it is told to come again
+    database_pool_recycle_s: int = Field(default=Pool.recycle_s, ge=1)
+    # a connection older than this is replaced before it is used again; less than what lies between keeps it open idle
+    database_pool_ping: bool = Pool.ping
+    # whether each is asked first if it still lives, which finds a server that was restarted and costs a round trip
     jupiter_url: str | None = None
     jupiter_api_key: SecretStr | None = None
     jupiter_wire: dict[str, str] = {}
@@ -188,6 +218,17 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """Where the records are, as an async SQLAlchemy URL."""
         return async_url(self.database_url or f"sqlite:///{self.data_dir / 'billhook.db'}")
+
+    @property
+    def pool(self) -> Pool:
+        """The connections to `database`, where it is PostgreSQL."""
+        return Pool(
+            size=self.database_pool_size,
+            overflow=self.database_pool_overflow,
+            wait_s=self.database_pool_wait_s,
+            recycle_s=self.database_pool_recycle_s,
+            ping=self.database_pool_ping,
+        )
 
     @property
     def ledger(self) -> Path:

@@ -227,7 +227,7 @@ def _versioned(base: str, version: str) -> dict[str, Any]:
 @asynccontextmanager
 async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
     """The parts that the settings name, closed again at the end."""
-    database = Database(settings.database)
+    database = Database(settings.database, settings.pool)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         http: httpx.AsyncClient = await stack.enter_async_context(build_client(settings.outbound_urls))

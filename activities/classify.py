@@ -3,6 +3,7 @@
 nothing was heard, 408, 425, 5xx      retry, with growing pauses
 429, 503 with Retry-After             retry at that time
 409 about an Idempotency-Key          retry: the first try is still under way
+no connection to our records          retry: nothing was done
 any other 4xx, our own refusals       never: a person must look
 """
 
@@ -15,6 +16,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from billing.errors import BillhookError
 from connectors.http import BadAnswer, CallFailed
 from connectors.smtp import MailRefused
+from records.pool import RecordsUnavailable
 
 LONGEST_WAIT: Final = timedelta(hours=1)
 # What a provider may ask us to wait; a header of years must not park an invoice unseen.
@@ -30,10 +32,11 @@ def classify(error: Exception) -> BaseException:
             return error
         case CallFailed():
             return _call_failed(error)
-        case BillhookError():
-            return ApplicationError(error.detail, type=error.slug, non_retryable=True)
-        case BadAnswer() | MailRefused():
-            return ApplicationError(str(error), type=type(error).__name__, non_retryable=True)
+        case RecordsUnavailable():
+            return ApplicationError(str(error), type=error.slug)
+        case BillhookError() | BadAnswer() | MailRefused():
+            kind = getattr(error, "slug", type(error).__name__)
+            return ApplicationError(str(error), type=kind, non_retryable=True)
         case ValidationError():
             return ApplicationError(f"{error.error_count()} bad fields: {error}", type="BadAnswer", non_retryable=True)
         case _:

@@ -12,13 +12,15 @@ from typing import Final, Generic, TypeVar
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from records.pool import RecordsUnavailable
 from records.session import Database
 
 MOST_AT_ONCE: Final = 50
 # One transaction stays at a few milliseconds; other writers wait for it.
 
-_NOBODYS: Final = (OperationalError, InterfaceError, OSError)
-# The database is locked, full or away: no item's fault, and trying each by itself would make the wait so much longer.
+_NOBODYS: Final = (RecordsUnavailable, OperationalError, InterfaceError, OSError)
+# The database is locked, full, busy or away: no item's fault, and trying each by itself would make the wait so much
+# longer.
 
 T = TypeVar("T")
 R = TypeVar("R")

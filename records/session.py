@@ -12,30 +12,45 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.util import await_only
 
 from records import migrate
-from settings import async_url
+from records.pool import ToldPool
+from settings import Pool, async_url
 
 _BUSY_S: Final = 5.0
 # Longer than any write of ours lasts, shorter than the 10 s that a local activity has.
 _ASK_AGAIN_S: Final = 0.001
-_POOL: Final = 10
+_SQLITE_READERS: Final = 10
+_DEFAULT: Final = Pool()
+_LENT: Final = """
+SELECT least(
+    current_setting('max_connections')::int
+        - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0),  -- since PostgreSQL 16
+    nullif(rolconnlimit, -1),
+    nullif(datconnlimit, -1)
+) FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
+"""
+# the least that server, role and database allow
 
 
 class Database:
-    """The records at `url`; `postgresql://` and `sqlite:///` URLs get their async driver. Bound to one event loop."""
+    """The records at `url`; `postgresql://` and `sqlite:///` URLs get their async driver. Bound to one event loop.
 
-    def __init__(self, url: str) -> None:
+    `pool` is for PostgreSQL. Raises RecordsUnavailable in use where no connection is to be had.
+    """
+
+    def __init__(self, url: str, pool: Pool = _DEFAULT) -> None:
         parsed = make_url(async_url(url))
         self._is_sqlite = parsed.get_backend_name() == "sqlite"
         if self._is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        self.engine: AsyncEngine = create_async_engine(parsed, pool_size=_POOL, pool_pre_ping=not self._is_sqlite)
+        self.engine: AsyncEngine = _sqlite_reader(parsed) if self._is_sqlite else _pooled(parsed, pool)
         self._writes = self.engine
         if self._is_sqlite:
             self._writes = _sqlite_writer(parsed)
@@ -74,10 +89,35 @@ class Database:
         """Whether the schema is the one this code was written for."""
         return await self.current() == migrate.head()
 
+    async def connections(self) -> int | None:
+        """How many the server lends to all processes of ours together; None for SQLite, which needs none."""
+        if self._is_sqlite:
+            return None
+        async with self.session() as session:
+            lent: int = (await session.execute(text(_LENT))).scalar_one()
+            return lent
+
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
         await self._writes.dispose()
+
+
+def _pooled(url: URL, pool: Pool) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        poolclass=ToldPool,
+        pool_size=pool.size,
+        max_overflow=pool.overflow,
+        pool_timeout=pool.wait_s,
+        pool_recycle=pool.recycle_s,
+        pool_pre_ping=pool.ping,
+        connect_args={"timeout": pool.wait_s},
+    )
+
+
+def _sqlite_reader(url: URL) -> AsyncEngine:
+    return create_async_engine(url, pool_size=_SQLITE_READERS)
 
 
 def _sqlite_writer(url: URL) -> AsyncEngine:

@@ -39,6 +39,7 @@ async def _findings() -> "list[Finding]":
     return [
         local.python(),
         await services.database(settings),
+        *await services.connections(settings),
         *await services.temporal(settings),
         *await invoicing.invoicing(settings),
         await services.smtp(settings),

@@ -20,7 +20,8 @@ def with_database(work: "Callable[[Database], Awaitable[_T]]") -> _T:
     from settings import load_settings  # noqa: PLC0415
 
     async def run() -> _T:
-        database = Database(load_settings().database)
+        settings = load_settings()
+        database = Database(settings.database, settings.pool)
         try:
             return await work(database)
         finally:

@@ -31,6 +31,7 @@ _TITLES: Final = {
 _NEXT: Final = {
     "not-found": "look for it in the inbox or among the invoices",
     "method-not-allowed": "go back and use the buttons of the page",
+    "database-busy": "try again shortly; if it stays so, tell whoever runs Billhook",
     "database-unreachable": "try again shortly; if it stays so, tell whoever runs Billhook",
     "no-answer-yet": "look at the invoice before you try again",
     "engine-unreachable": "nothing was done; try again shortly, or tell whoever runs Billhook",

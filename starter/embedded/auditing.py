@@ -29,7 +29,7 @@ _CONNECT_S: Final = 5.0
 async def sources_of(settings: Settings, say: Say, connect: Callable[[], Awaitable[Client]]) -> AsyncIterator[Sources]:
     """Every source that answers; `say` hears of each that does not."""
     as_of = now()
-    database = Database(settings.database)
+    database = Database(settings.database, settings.pool)
     try:
         yield Sources(
             database=database,

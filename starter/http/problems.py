@@ -18,6 +18,7 @@ from starlette.routing import Match, Route
 
 from billing.complaints import complaint
 from billing.errors import BadInput, BillhookError
+from records.pool import RecordsUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = "5"
@@ -133,6 +134,9 @@ def told(request: Request, error: Exception) -> Problem:
             slug = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
             next_step = _NEXT.get(error.status_code, "")
             return described(error.status_code, slug, str(error.detail), next_step=next_step)
+        case RecordsUnavailable():
+            log.error("database_unavailable", path=request.url.path, kind=type(error).__name__)
+            return described(error.status, error.slug, error.detail, next_step=error.next_step)
         case SQLAlchemyError():
             log.error("database_failed", path=request.url.path, kind=type(error).__name__)
             return _DATABASE_AWAY

@@ -40,7 +40,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 async def _serve(settings: Settings, listening: socket.socket) -> None:
-    database = Database(settings.database)
+    database = Database(settings.database, settings.pool)
     try:
         app = create_app(settings, database, lambda: connect(settings))
         config = uvicorn.Config(

@@ -77,7 +77,7 @@ async def running_api(address: str, folder: Path, **changes: Any) -> AsyncIterat
         "task_queue": f"billhook-{uuid4().hex[:8]}",
     }
     settings = Settings(**(given | changes))
-    database = Database(settings.database)
+    database = Database(settings.database, settings.pool)
     await bring_up(database)
     app = create_app(settings, database, lambda: Client.connect(address, data_converter=pydantic_data_converter))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

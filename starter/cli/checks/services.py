@@ -5,10 +5,12 @@ import contextlib
 from urllib.parse import unquote, urlsplit
 
 from settings import Settings
-from starter.cli.checks.finding import Finding, failed, ok
+from starter.cli.checks.finding import Finding, failed, ok, warning
 from starter.embedded.stack import SEARCH_ATTRIBUTES
 
 _CALL_S = 5.0
+_PROCESSES = 6
+# Two of each kind: docs/deploying.md.
 
 
 async def database(settings: Settings) -> Finding:
@@ -16,7 +18,7 @@ async def database(settings: Settings) -> Finding:
 
     from records.session import Database  # noqa: PLC0415
 
-    found = Database(settings.database)
+    found = Database(settings.database, settings.pool)
     try:
         if await found.is_current():
             return ok("database", f"{_shown(settings.database)}, at migration {await found.current()}")
@@ -28,6 +30,31 @@ async def database(settings: Settings) -> Finding:
         )
     finally:
         await found.close()
+
+
+async def connections(settings: Settings) -> list[Finding]:
+    """What all processes may open at PostgreSQL beside what it lends; nothing where that is no question."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+    from records.session import Database  # noqa: PLC0415
+
+    found = Database(settings.database, settings.pool)
+    try:
+        lent = await found.connections()
+    except (SQLAlchemyError, OSError):
+        # The check of the database says why.
+        return []
+    finally:
+        await found.close()
+    return [] if lent is None else [_room(lent, settings.pool.most)]
+
+
+def _room(lent: int, most: int) -> Finding:
+    text = f"{lent} are lent and a process opens at most {most}: enough for {lent // most} processes"
+    if lent >= most * _PROCESSES:
+        return ok("connections", text)
+    step = f"where {_PROCESSES} run, lower BILLHOOK_DATABASE_POOL_SIZE or raise max_connections"
+    return warning("connections", text, step)
 
 
 def _shown(url: str) -> str:

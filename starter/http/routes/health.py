@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from records.pool import RecordsBusy
 from starter.client import EngineUnreachable
 from starter.http.parts import Parts, UseParts
 
@@ -43,6 +44,8 @@ async def _database(parts: Parts) -> dict[str, str]:
         async with parts.database.session() as session:
             await session.execute(text("SELECT 1"))
         current = await parts.database.is_current()
+    except RecordsBusy as error:
+        return {"database": str(error), "migrations": "not known"}
     except (SQLAlchemyError, OSError):
         return {"database": "it does not answer; check BILLHOOK_DATABASE_URL", "migrations": "not known"}
     return {"database": "ok", "migrations": "ok" if current else "behind; run `billhook db upgrade`"}
