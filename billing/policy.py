@@ -181,17 +181,22 @@ class Policy(Exact):
     @model_validator(mode="after")
     def _people(self) -> Self:
         """A person whom a rule names must be one of those who may decide, where the file says who they are."""
-        named = {
+        for field, name in self.named.items():
+            if self.approvers and self.approver(name) is None:
+                raise BadInput(field, f"{name!r} is not among the approvers")
+        return self
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Whom rules name, by the key that does."""
+        found = {
             "approval.assignee": self.approval.assignee,
             "approval.escalate_to": self.approval.escalate_to,
             "cases.owner": self.cases.owner,
             "cases.escalate_to": self.cases.escalate_to,
             **{f"assign.{index}.to": rule.to for index, rule in enumerate(self.assign)},
         }
-        for field, name in named.items():
-            if self.approvers and name and self.approver(name) is None:
-                raise BadInput(field, f"{name!r} is not among the approvers")
-        return self
+        return {field: name for field, name in found.items() if name}
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check Python, database, Temporal, the invoicing API, SMTP, policy, ledger, webhooks, CRM and port."""
+    """Check Python, database, Temporal, invoicing API, SMTP, policy and its people, ledger, webhooks, CRM and port."""
     import asyncio  # noqa: PLC0415 - commands load what they need when they run
 
     use_embedded_credentials()
@@ -33,7 +33,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 async def _findings() -> "list[Finding]":
     from settings import load_settings  # noqa: PLC0415
-    from starter.cli.checks import invoicing, local, services, vendors  # noqa: PLC0415
+    from starter.cli.checks import invoicing, local, people, services, vendors  # noqa: PLC0415
 
     settings = load_settings()
     return [
@@ -44,6 +44,7 @@ async def _findings() -> "list[Finding]":
         *await invoicing.invoicing(settings),
         await services.smtp(settings),
         local.policy(settings),
+        *await people.people(settings),
         await local.ledger(settings),
         local.webhook_secrets(settings),
         *await vendors.vendors(settings),
