@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -30,12 +31,22 @@ _PRELOADED: Final = ("starter", "audit", "connectors", "records")
 _FDS: Final = 3
 _LARGEST: Final = 1 << 20
 # A command's arguments and environment, in bytes: more than the system itself lets through.
+_PATIENCE_S: Final = 120.0
+# The longest takes a few seconds on a machine to itself.
+_STARTING: Final = threading.Lock()
 
 
 def run(
-    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, stdin: str = ""
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str = "",
+    patience_s: float = _PATIENCE_S,
 ) -> subprocess.CompletedProcess[str]:
-    """`billhook` with `arguments`, ended. `env` is the whole environment, else that of this process."""
+    """`billhook` with `arguments`, ended. `env` is the whole environment, else that of this process.
+
+    Raises subprocess.TimeoutExpired with what was printed, once the command that did not end was killed.
+    """
     order = {"arguments": arguments, "env": dict(os.environ if env is None else env), "cwd": str(cwd or Path.cwd())}
     with (
         tempfile.TemporaryFile() as into,
@@ -46,12 +57,27 @@ def run(
         into.write(stdin.encode())
         into.seek(0)
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LARGEST)
+        line.settimeout(patience_s)
         line.connect(_parent())
         socket.send_fds(line, [json.dumps(order).encode()], [into.fileno(), out.fileno(), err.fileno()])
-        code = int(line.recv(32))
+        code = _ended(line)
         for stream in (out, err):
             stream.seek(0)
-        return subprocess.CompletedProcess(["billhook", *arguments], code, out.read().decode(), err.read().decode())
+        words, printed, said = ["billhook", *arguments], out.read().decode(), err.read().decode()
+        if code is None:
+            raise subprocess.TimeoutExpired(words, patience_s, printed, said)
+        return subprocess.CompletedProcess(words, code, printed, said)
+
+
+def _ended(line: socket.socket) -> int | None:
+    """The command's exit code; None if it had to be killed."""
+    command = int(line.recv(32))
+    try:
+        return int(line.recv(32))
+    except TimeoutError:
+        os.kill(command, signal.SIGKILL)
+        line.recv(32)
+        return None
 
 
 async def answer(
@@ -62,21 +88,31 @@ async def answer(
     return done.returncode, done.stdout, done.stderr
 
 
-@cache
 def _parent() -> str:
-    """Where the process listens from which commands are forked; it ends with this one."""
+    """Where the process listens from which commands are forked; one, whichever threads ask at once."""
+    with _STARTING:
+        return _started()
+
+
+@cache
+def _started() -> str:
+    """It ends with this process, and with it all that it forked."""
     folder = tempfile.TemporaryDirectory(prefix="billhook-commands-")
     address = f"{folder.name}/socket"
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "tests.commands", address], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "tests.commands", address],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
 
     def end() -> None:
-        process.kill()
-        process.communicate()
+        with process, contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         folder.cleanup()
 
     atexit.register(end)
@@ -97,8 +133,8 @@ def _orders(listener: socket.socket) -> list[str]:
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
         if sys.stdin in ready:
-            # The tests' end of it closed: they ended, in whatever way.
-            os._exit(0)
+            # The tests' end of it closed: they ended, in whatever way, and nobody waits for a command any more.
+            os.killpg(0, signal.SIGKILL)
         line, _ = listener.accept()
         if os.fork():
             line.close()
@@ -109,6 +145,8 @@ def _orders(listener: socket.socket) -> list[str]:
         if child := os.fork():
             for fd in fds:
                 os.close(fd)
+            with contextlib.suppress(OSError):
+                line.send(str(child).encode())
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             with contextlib.suppress(OSError):
                 line.send(str(code).encode())
