@@ -1,31 +1,40 @@
 """Commands that open our own database, as the operator on the machine: no API and no token in between."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from starter.cli.exits import Exit, Stop
 
 if TYPE_CHECKING:
     from records.session import Database
+    from settings import Settings
 
 _T = TypeVar("_T")
 
 
+@asynccontextmanager
+async def opened(settings: "Settings") -> "AsyncIterator[Database]":
+    """The database that `settings` name, closed at the end. Raises SQLAlchemyError or OSError, in use too."""
+    from records.session import Database  # noqa: PLC0415 - commands load what they need when they run
+
+    database = Database(settings.database, settings.pool)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 def with_database(work: "Callable[[Database], Awaitable[_T]]") -> _T:
     """The answer of `work`. Raises Stop(UNREACHABLE) where the database cannot be used."""
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - commands load what they need when they run
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    from records.session import Database  # noqa: PLC0415
     from settings import load_settings  # noqa: PLC0415
 
     async def run() -> _T:
-        settings = load_settings()
-        database = Database(settings.database, settings.pool)
-        try:
+        async with opened(load_settings()) as database:
             return await work(database)
-        finally:
-            await database.close()
 
     try:
         return asyncio.run(run())

@@ -10,24 +10,21 @@ from billing.errors import BadInput
 from billing.policy import Policy
 from settings import Settings, load_policy
 from starter.cli.checks.finding import Finding, ok, warning
+from starter.cli.records import opened
 
 
 async def people(settings: Settings) -> list[Finding]:
     """Nothing where nobody is named, or where policy or records cannot be read: their own checks say why."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    from records.session import Database  # noqa: PLC0415
     from records.tokens import live_approvers  # noqa: PLC0415
 
-    database = Database(settings.database, settings.pool)
     try:
         policy = load_policy(settings)
-        async with database.session() as session:
+        async with opened(settings) as database, database.session() as session:
             return list(_found(policy, await live_approvers(session)))
     except (BadInput, SQLAlchemyError, OSError):
         return []
-    finally:
-        await database.close()
 
 
 def _found(policy: Policy, live: Collection[str]) -> Iterator[Finding]:

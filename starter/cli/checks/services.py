@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from settings import Settings
 from starter.cli.checks.finding import Finding, failed, ok, warning
+from starter.cli.records import opened
 from starter.embedded.stack import SEARCH_ATTRIBUTES
 
 _CALL_S = 5.0
@@ -16,36 +17,28 @@ _PROCESSES = 6
 async def database(settings: Settings) -> Finding:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    from records.session import Database  # noqa: PLC0415
-
-    found = Database(settings.database, settings.pool)
     try:
-        if await found.is_current():
-            return ok("database", f"{_shown(settings.database)}, at migration {await found.current()}")
+        async with opened(settings) as found:
+            if await found.is_current():
+                return ok("database", f"{_shown(settings.database)}, at migration {await found.current()}")
         return failed("database", f"{_shown(settings.database)} lacks migrations", "billhook db upgrade")
     except (SQLAlchemyError, OSError) as error:
         cause = str(getattr(error, "orig", None) or error).splitlines()[0]
         return failed(
             "database", f"{_shown(settings.database)}: {cause}", "billhook db upgrade, or correct BILLHOOK_DATABASE_URL"
         )
-    finally:
-        await found.close()
 
 
 async def connections(settings: Settings) -> list[Finding]:
     """What all processes may open at PostgreSQL beside what it lends; nothing where that is no question."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    from records.session import Database  # noqa: PLC0415
-
-    found = Database(settings.database, settings.pool)
     try:
-        lent = await found.connections()
+        async with opened(settings) as found:
+            lent = await found.connections()
     except (SQLAlchemyError, OSError):
         # The check of the database says why.
         return []
-    finally:
-        await found.close()
     return [] if lent is None else [_room(lent, settings.pool.most)]
 
 
