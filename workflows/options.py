@@ -85,7 +85,16 @@ def courtesy(activity: str) -> dict[str, Any]:
     return COURTESY | _queue_of(activity)
 
 
+def after_task() -> dict[str, Any]:
+    """RECORDS for a write that must not be a local one, on the main queue: pages may hold all of a run's for hours."""
+    return RECORDS | _on(Queue.MAIN)
+
+
 def _queue_of(activity: str) -> dict[str, Any]:
-    """By the queue that the workflow runs on, which no replay changes."""
     queue = QUEUES.get(activity)
-    return {} if queue is None else {"task_queue": queues.name(queues.base_of(workflow.info().task_queue), queue)}
+    return {} if queue is None else _on(queue)
+
+
+def _on(queue: Queue) -> dict[str, Any]:
+    """By the queue that the workflow runs on, which no replay changes."""
+    return {"task_queue": queues.name(queues.base_of(workflow.info().task_queue), queue)}

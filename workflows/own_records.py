@@ -31,8 +31,7 @@ class OwnRecords:
 
     async def ask(self, signature: Signature[Q, A], request: Q) -> A:
         """One short question; it carries the news."""
-        while self._is_unwritten and self.has_news:
-            await self._tell_after_task()
+        await self._tell_unwritten()
         return await self._ask(signature, request)
 
     async def _ask(self, signature: Signature[Q, A], request: Q) -> A:
@@ -68,30 +67,39 @@ class OwnRecords:
 
     async def tell(self) -> None:
         """Records what is new, if anything is, where no step follows to carry it."""
-        if not self.has_news:
-            return
-        if self._is_unwritten:
-            await self._tell_after_task()
-        else:
+        await self._tell_unwritten()
+        if self.has_news:
             await self._ask(SAVE_RECORD, Request(key=self._state.key))
 
+    async def _tell_unwritten(self) -> None:
+        """What may have come of an update goes after the task. Whoever finds it being told already waits for that."""
+        while self._is_unwritten and self.has_news:
+            if self._is_being_told:
+                await workflow.wait_condition(lambda: not (self.has_news and self._is_being_told))
+            else:
+                await self._tell_after_task()
+
     async def _tell_after_task(self) -> None:
-        """Whoever finds it being told already waits for that."""
-        record, heard, news = self._state.record(), self._heard, self._state.news
-        if record.sequence <= self._telling:
-            await workflow.wait_condition(lambda: news.told >= record.sequence)
-            return
+        record, heard = self._state.record(), self._heard
         self._telling = record.sequence
-        await workflow.execute_activity(
-            SAVE_RECORD.name,
-            Request(key=self._state.key, record=record),
-            result_type=SAVE_RECORD.answers,
-            summary=SAVE_RECORD.words,
-            priority=priorities.ANSWERED,
-            **options.RECORDS,
-        )
-        news.mark_told(record)
+        try:
+            await workflow.execute_activity(
+                SAVE_RECORD.name,
+                Request(key=self._state.key, record=record),
+                result_type=SAVE_RECORD.answers,
+                summary=SAVE_RECORD.words,
+                priority=priorities.ANSWERED,
+                **options.after_task(),
+            )
+        finally:
+            if self._telling == record.sequence:
+                self._telling = 0
+        self._state.news.mark_told(record)
         self._durable = max(self._durable, heard)
+
+    @property
+    def _is_being_told(self) -> bool:
+        return self._state.news.sequence <= self._telling
 
     @property
     def _is_unwritten(self) -> bool:

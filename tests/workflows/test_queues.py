@@ -100,6 +100,14 @@ async def test_a_person_s_answer_to_a_runs_own_invoice_is_heard_before_the_rest_
     assert sum(at < heard for at in began) < AHEAD
 
 
+async def test_a_person_s_answer_to_a_runs_own_invoice_needs_no_room_among_the_activities_of_runs(desk: Stack) -> None:
+    async with working(desk, _without(Queue.RUNS)), working(desk, (Queue.RUNS,), no_remote_activities=True):
+        (large,) = await started(desk, usage("30000.00"))
+        await _approve(desk, large)
+        assert [one["action"] for one in (await desk.invoice(large))["decisions"]] == ["approve"]
+        await desk.until(large, "sent")
+
+
 async def test_the_invoicing_api_hears_no_more_than_its_limit_from_two_workers_together(
     temporal_address: str, tmp_path: Path
 ) -> None:
