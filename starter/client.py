@@ -5,6 +5,9 @@ agents give the same answers in the same words.
 
 EngineUnreachable     503  Temporal did not answer; nothing was decided
 └── NoAnswerYet       503  the wish may have arrived; the workflow did not answer in time
+
+NotPossible           409  as the workflow said it
+└── NotPossibleYet    409  it was not kept either: asked again, it is another wish
 """
 
 import asyncio
@@ -95,6 +98,10 @@ class NoAnswerYet(EngineUnreachable):
             f"read it: GET /invoices/{key}; over HTTP ask again under the same Idempotency-Key, which is safe; see that"
             " a worker runs"
         )
+
+
+class NotPossibleYet(NotPossible):
+    """The workflow let the wish pass by: nothing of it stands in its history."""
 
 
 class NoSuchWorkflow(NotFound):
@@ -276,6 +283,8 @@ def _refusal(error: WorkflowUpdateFailedError) -> BaseException:
     if kind is None or not isinstance(cause, ApplicationError):
         return error
     details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
+    if kind is NotPossible and not details.get("is_heard", True):
+        kind = NotPossibleYet
     # Its words were built where it was raised; building them again here would need what only the workflow knows.
     told = kind.__new__(kind)
     BillhookError.__init__(told, cause.message, field=details.get("field", ""), next_step=details.get("next_step", ""))

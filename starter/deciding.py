@@ -4,8 +4,9 @@ A wish is read, sent to the invoice's workflow as an update, and answered by it:
 asks is a name that the face has already admitted; whether he may decide this is checked in the workflow, once for all.
 """
 
-from collections.abc import Awaitable
-from typing import Annotated, Literal
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +19,7 @@ from records import invoices
 from records.session import Database
 from records.views import InvoiceView
 from starter import client as temporal
-from starter.client import Engine, NoSuchWorkflow
+from starter.client import Engine, NoSuchWorkflow, NotPossibleYet
 
 Words = Annotated[str, Field(max_length=4000)]
 
@@ -70,6 +71,8 @@ class RetryBody(_Wish):
     abandon: bool = False
 
 
+CATCHING_UP_S: Final = (0.1, 0.2, 0.4, 0.8)
+# Taking a task again takes milliseconds for each of its steps in our records.
 _CASE_ACTIONS = {"accept": Action.ACCEPT_CHANGE, "decline": Action.DECLINE_CHANGE, "take": Action.TAKE_CHANGE}
 
 
@@ -94,14 +97,14 @@ class Deciding:
             patch=_patch(body.patch, view),
         )
         client = await self._engine.client()
-        return await self._asked(key, wish.action, temporal.decide(client, key, wish, once))
+        return await self._asked(key, wish.action, lambda: temporal.decide(client, key, wish, once))
 
     async def delegate(self, key: str, actor: str, body: DelegateBody, once: str | None = None) -> Answer:
         """Put an open approval to somebody else."""
         await self.view(key)
         wish = Delegate(actor=actor, to=body.to, note=body.note)
         client = await self._engine.client()
-        return await self._asked(key, Action.DELEGATE, temporal.delegate(client, key, wish, once))
+        return await self._asked(key, Action.DELEGATE, lambda: temporal.delegate(client, key, wish, once))
 
     async def answer_case(
         self, key: str, case_id: str, actor: str, body: ChangeDecisionBody, once: str | None = None
@@ -118,14 +121,14 @@ class Deciding:
             parts=None if body.parts is None else tuple(body.parts),
         )
         client = await self._engine.client()
-        return await self._asked(key, action, temporal.decide_change_request(client, key, wish, once))
+        return await self._asked(key, action, lambda: temporal.decide_change_request(client, key, wish, once))
 
     async def cancel(self, key: str, actor: str, body: CancelBody, once: str | None = None) -> Answer:
         """Discard the draft or void the invoice."""
         await self.view(key)
         wish = Cancel(actor=actor, reason=body.reason)
         client = await self._engine.client()
-        return await self._asked(key, Action.CANCEL, temporal.cancel(client, key, wish, once))
+        return await self._asked(key, Action.CANCEL, lambda: temporal.cancel(client, key, wish, once))
 
     async def retry(self, key: str, actor: str, body: RetryBody, once: str | None = None) -> Answer:
         """Resume or abandon a parked invoice."""
@@ -133,12 +136,12 @@ class Deciding:
         wish = Retry(actor=actor, reason=body.reason, patch=_patch(body.patch, view), abandon=body.abandon)
         action = Action.ABANDON if body.abandon else Action.RETRY
         client = await self._engine.client()
-        return await self._asked(key, action, temporal.retry(client, key, wish, once))
+        return await self._asked(key, action, lambda: temporal.retry(client, key, wish, once))
 
     async def propose(self, key: str, wish: Propose) -> Answer:
         """What an agent wishes. It decides nothing: the policy or a person does."""
         client = await self._engine.client()
-        return await self._asked(key, wish.action, temporal.propose(client, key, wish))
+        return await self._asked(key, wish.action, lambda: temporal.propose(client, key, wish))
 
     async def view(self, key: str) -> InvoiceView:
         """The invoice as our records tell it. Raises NotFound."""
@@ -148,10 +151,10 @@ class Deciding:
             raise NotFound(f"no invoice {key!r}", next_step="the keys are listed by GET /invoices")
         return view
 
-    async def _asked(self, key: str, action: Action, update: Awaitable[Answer]) -> Answer:
+    async def _asked(self, key: str, action: Action, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """The workflow's answer; where none runs, what our records say of why."""
         try:
-            return await update
+            return await self._asked_in_time(key, action, ask)
         except NoSuchWorkflow as error:
             view = await self.view(key)
             if Status(view.status).is_end or view.status == Status.DRAFTING:
@@ -160,6 +163,18 @@ class Deciding:
                 f"no workflow runs for {key}, though it is {view.status}",
                 next_step="look for it in the Temporal UI; it was terminated there, or belongs to another namespace",
             ) from error
+
+    async def _asked_in_time(self, key: str, action: Action, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Where a worker died, the workflow comes back to what our records hold only as its task is taken again; what
+        they call open is not refused for that."""
+        for wait_s in CATCHING_UP_S:
+            try:
+                return await ask()
+            except NotPossibleYet:
+                if action not in (await self.view(key)).available_actions:
+                    raise
+            await asyncio.sleep(wait_s)
+        return await ask()
 
 
 def _patch(body: PatchBody | None, view: InvoiceView) -> Patch | None:

@@ -139,21 +139,32 @@ class People:
     @workflow.update(description="What an agent wishes; it decides nothing by itself")
     async def propose(self, wish: Propose) -> Answer:
         known = self._state.heard.get(wish.call_id)
-        return known or await self._heard(wish)
+        return known or await self._first_heard(wish)
 
     @propose.validator
     def _can_propose(self, wish: Propose) -> None:
         if wish.call_id not in self._state.heard:
             self._check(wish)
 
-    async def _heard(self, wish: Propose) -> Answer:
+    async def _first_heard(self, wish: Propose) -> Answer:
+        """Its key is taken from here on; a refusal gives it back."""
+        heard = self._state.heard
+        heard[wish.call_id] = None
+        try:
+            heard[wish.call_id] = answer = await self._settled(wish)
+        finally:
+            if heard[wish.call_id] is None:
+                del heard[wish.call_id]
+        return answer
+
+    async def _settled(self, wish: Propose) -> Answer:
         """Where the draft is walked again it is answered when the policy has been asked: what came of it matters."""
         moves = proposing.moves(wish, self._state)
         answer = await self._answer(wish)
         if moves:
             await workflow.wait_condition(lambda: self._state.is_settled)
             answer = self._say.answer(self._state.still_missing)
-        self._state.heard[wish.call_id] = answer
+            await self._records.tell()
         return answer
 
     def _check(self, wish: Wish) -> None:
@@ -161,7 +172,7 @@ class People:
         try:
             wishes.check(wish, self._state)
         except BillhookError as refusal:
-            raise as_failure(refusal) from refusal
+            raise as_failure(refusal, is_heard=False) from refusal
 
     async def _answer(self, wish: Wish) -> Answer:
         """Whoever is answered finds in our records what he was answered."""

@@ -195,10 +195,10 @@ def _check_answer(wish: DecideChange, state: InvoiceState) -> None:
 
 def _check_proposal(wish: Propose, state: InvoiceState) -> None:
     """What it proposes must be something that a person could do as it stands."""
-    named = wish.call_id.partition(":")[0]
-    if any(one.partition(":")[0] == named for one in state.heard):
+    named, others = wish.call_id.partition(":")[0], state.heard.keys() - {wish.call_id}
+    if any(one.partition(":")[0] == named for one in others):
         raise Conflict("this idempotency key was used for another call", next_step="use a new one for another wish")
-    if len(state.heard) >= MOST_PROPOSALS:
+    if len(others) >= MOST_PROPOSALS:
         raise Conflict(f"{MOST_PROPOSALS} proposals were made for it", next_step="leave it to a person")
     if wish.action is Action.PROPOSE_ANSWER:
         if wish.answer not in {Action.ACCEPT_CHANGE, Action.DECLINE_CHANGE}:

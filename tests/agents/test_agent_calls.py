@@ -35,6 +35,32 @@ async def test_the_same_call_twice_is_one_and_gets_the_same_answer(stack: Stack)
         assert len(proposals(await stack.until(key, "awaiting_approval"))) == 2
 
 
+async def test_of_two_wishes_under_one_key_at_once_one_is_kept(stack: Stack) -> None:
+    await stack.customer()
+    async with over_http(stack, *await agent_token(stack)) as agent:
+        key = await agent.drafts(**milestone_body(amount="9000.00"))
+        revision = (await stack.until(key, "awaiting_approval"))["revision"]
+        asked = {"key": key, "revision": revision, "idempotency_key": "mine"}
+        found = await asyncio.gather(*(agent.raw("request_issue", **asked, note=note) for note in "abcd"))
+        (kept,) = [one for one in found if not one.is_error]
+        refused = [one.structured_content for one in found if one is not kept]
+        # The kept one may have moved the draft on already.
+        assert {one and one["error"] for one in refused} <= {"conflict", "not-possible"}
+        assert len(proposals(await stack.invoice(key))) == 1
+
+
+async def test_what_an_agent_is_answered_our_records_hold(stack: Stack) -> None:
+    await stack.customer()
+    async with over_http(stack, *await agent_token(stack)) as agent:
+        key = await agent.drafts(**milestone_body(amount="9000.00"))
+        revision = (await stack.until(key, "awaiting_approval"))["revision"]
+        patch = {"line_items": [{"description": "Design", "unit_price": "30000.00"}]}
+        revised = await agent.does("revise_draft", key=key, revision=revision, patch=patch)
+        held = await stack.invoice(key)
+        assert (held["status"], held["revision"]) == (revised["status"], revised["revision"])
+        assert held["assessment"]["reasons"]
+
+
 def test_a_call_is_named_by_what_it_says_and_by_whose_it_is() -> None:
     said = {"key": "k", "note": "n"}
     assert call_id("a", "t", said) == call_id("a", "t", dict(reversed(said.items())))
