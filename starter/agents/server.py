@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Final
 
 from mcp.server.context import LifespanContextT
@@ -83,22 +84,25 @@ def _request(context: Context[Any, Any]) -> Request:
     return request
 
 
-def build_server(parts: Parts, version: str) -> AgentServer:
-    """Every tool, resource and prompt."""
+def _jobs(context: Context[Any, Any]) -> Jobs:
+    jobs: Jobs = _request(context).state.jobs
+    return jobs
 
-    def jobs(context: Context[Any, Any]) -> Jobs:
-        return Jobs(parts, _request(context).state.caller)
 
-    def jobs_of_reader() -> Jobs:
-        context = _READER.get()
-        if context is None:
-            raise LookupError("nobody reads")
-        return jobs(context)
+def _jobs_of_reader() -> Jobs:
+    context = _READER.get()
+    if context is None:
+        raise LookupError("nobody reads")
+    return _jobs(context)
 
+
+@cache
+def build_server(version: str) -> AgentServer:
+    """Every tool, resource and prompt, made once per process: whose jobs they do comes with each request."""
     with _logging_as_it_was():
         server = AgentServer(NAME, title="Billhook", instructions=INSTRUCTIONS, version=version, subscriptions=False)
-    add_tools(server, jobs)
-    add_resources(server, jobs_of_reader)
+    add_tools(server, _jobs)
+    add_resources(server, _jobs_of_reader)
     add_prompts(server)
     return server
 
@@ -140,12 +144,13 @@ class AgentDoor:
             await self._task
 
     async def _serve(self, opened: asyncio.Future[None]) -> None:
-        server = build_server(self._parts, self._version)
+        server = build_server(self._version)
         # A token in a header is no cookie: a page that rebinds a name to this address has none to send.
         security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
         server.streamable_http_app(json_response=True, stateless_http=True, transport_security=security)
-        async with server.session_manager.run():
-            self._handle = server.session_manager.handle_request
+        sessions = server.session_manager
+        async with sessions.run():
+            self._handle = sessions.handle_request
             opened.set_result(None)
             await self._stopping.wait()
             self._handle = None
@@ -157,5 +162,5 @@ class AgentDoor:
         agent_of(caller)
         if self._handle is None:
             raise HTTPException(503, "the process is starting or stopping")
-        request.state.caller = caller
+        request.state.jobs = Jobs(self._parts, caller)
         await self._handle(scope, receive, send)

@@ -45,9 +45,9 @@ def create_desk(parts: Parts, http: httpx.AsyncClient, clock: Clock = now) -> Fa
     app = FastAPI(title="Billhook desk", openapi_url=None, redirect_slashes=False)
     app.state.parts = parts
     app.state.desk = desk = build_desk(parts, http, clock)
-    for router in (assets.router, *_SIGN_IN, times.router, *ROUTERS):
-        app.include_router(router)
-    app.include_router(_elsewhere)
+    # As they were built, once per process: each app that includes a router builds all its routes anew.
+    for router in (assets.router, *_SIGN_IN, times.router, *ROUTERS, _elsewhere):
+        app.router.routes.extend(router.routes)
     problems.install(app)
     app.add_middleware(Visiting, visitors=desk.visitors, files=assets.PREFIX)
     return app

@@ -82,8 +82,8 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     )
     modules = (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health)
     app.state.calls = [route for module in modules for route in module.router.routes]
-    for module in modules:
-        app.include_router(module.router)
+    # As they were built, once per process: each app that includes a router builds all its routes anew.
+    app.router.routes.extend(app.state.calls)
     _add_desk(app)
     app.state.agents = AgentDoor(app.state.parts, VERSION)
     app.router.routes.append(Route(PATH, app.state.agents, include_in_schema=False))
@@ -101,7 +101,7 @@ def _add_desk(app: FastAPI) -> None:
     """Pages for people, beside the calls and outside their schema."""
     desk = create_desk(app.state.parts, app.state.http)
     app.state.desk, app.state.plans = desk.state.desk, desk.state.desk.plans
-    app.include_router(codec.router)
+    app.router.routes.extend(codec.router.routes)
     app.mount(HOME, desk)
     app.add_api_route(HOME.rstrip("/"), _to_desk, include_in_schema=False)
 
