@@ -1,4 +1,4 @@
-"""Records at the newest schema in a millisecond: SQLite's file is migrated once per process and copied for each test.
+"""Records at the newest schema in milliseconds: migrated once per process and copied for each test.
 
 Migrating takes a tenth of a second of CPU, and most tests begin with new records. The migrations themselves are held
 by tests/records/test_schema.py, which runs them.
@@ -13,13 +13,16 @@ from sqlalchemy import create_engine
 
 from records import migrate
 from records.session import Database
+from tests.postgres import become_migrated
 
 _SQLITE: Final = "sqlite"
 
 
 async def bring_up(database: Database) -> None:
-    """As `database.upgrade()`, which it calls where something is there already or where it is no SQLite."""
+    """As `database.upgrade()`, which it calls where something is there already."""
     url = database.engine.url
+    if await become_migrated(url):
+        return
     if url.get_backend_name() == _SQLITE and url.database and not Path(url.database).exists():  # noqa: ASYNC240
         Path(url.database).write_bytes(_migrated())  # noqa: ASYNC240 - once, before anything runs
     else:
