@@ -45,5 +45,6 @@ def create_app(config: SandboxConfig) -> FastAPI:
     app.add_middleware(KeyGuard, api_key=config.api_key)
     refuse_in_one_shape(app)
     for router in (api(parts), page(parts), control(parts)):
-        app.include_router(router)
+        # As they were built: an app that includes a router builds all its routes once more.
+        app.router.routes.extend(router.routes)
     return app
