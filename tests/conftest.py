@@ -3,16 +3,23 @@
 import asyncio
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from starter.embedded.stack import DYNAMIC_CONFIG
-from tests.quick import certificates_read_once
+from tests.quick import certificates_read_once, tracebacks_in_plain_text
 from tests.stack import Stack, running_stack
 from workflows import visibility
+
+_ANY: Final = "any other"
+_ORDER: Final = (
+    "drills", "test_run_killed.py", "deploy", "test_cli_workers.py", "workflows", "console", _ANY, "billing",
+)  # fmt: skip
+# Folders and files, by how long one of their tests may last: tens of seconds first, milliseconds last.
 
 
 def program(name: str) -> str:
@@ -23,12 +30,23 @@ def program(name: str) -> str:
     return found
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One more than there are cores: a third of a test's time is waiting, for other processes and for timers."""
+    return (yield) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The drills go first: their waits are the longest, and at the end of a run nothing would be left beside them."""
-    items.sort(key=lambda item: "drills" not in item.path.parts)
+    """The longest go first: at the end of a run nothing would be left beside them."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return next((place for place, name in enumerate(_ORDER) if name in item.path.parts), _ORDER.index(_ANY))
 
 
 certificates = pytest.fixture(scope="session", autouse=True)(certificates_read_once)
+tracebacks = pytest.fixture(scope="session", autouse=True)(tracebacks_in_plain_text)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
-"""What a test need not pay for again: certificates read once, workflow code checked once, retries that come at once.
+"""What a test need not pay for: certificates read once, workflow code checked once, retries that come at once.
 
 None of it changes what a test sees. Reading the bundle of certificates costs 40 ms of CPU for each HTTP client, and a
-stack has five; a worker tries each workflow in the SDK's sandbox before it starts, and a stack has two such workers.
+stack has five; a worker tries each workflow in the SDK's sandbox before it starts, and a stack has two such workers;
+a logged failure is drawn with the locals of all its frames where nobody has said how to write logs.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
+import structlog
 from httpx import create_ssl_context
+from structlog.dev import ConsoleRenderer, plain_traceback
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
@@ -27,6 +30,14 @@ def certificates_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", cache(create_ssl_context))
         yield
+
+
+def tracebacks_in_plain_text() -> Iterator[None]:
+    """While it runs, what a test left to structlog's defaults shows a failure as Python itself does."""
+    *before, _ = structlog.get_config()["processors"]
+    structlog.configure(processors=[*before, ConsoleRenderer(exception_formatter=plain_traceback)])
+    yield
+    structlog.reset_defaults()
 
 
 @dataclass(frozen=True)
