@@ -2,10 +2,12 @@
 
 SQLite has one writer: a write transaction begins IMMEDIATE, so that it waits at its start instead of failing in its
 middle. Writers of one process queue on a lock, and the one whose turn it is asks every millisecond: SQLite's own busy
-handler sleeps for up to a tenth of a second, and whoever comes meanwhile goes before.
+handler sleeps for up to a tenth of a second, and whoever comes meanwhile goes before. Where several set a new file to
+WAL at once it does not wait at all.
 """
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -132,9 +134,10 @@ def _prepare_sqlite(engine: AsyncEngine, busy_s: float, begin: Callable[[Connect
         # The driver must not begin transactions of its own; `begin` says which kind.
         connection.isolation_level = None
         cursor = connection.cursor()
-        # Setting a new database to WAL may have to wait too; how long the rest waits is said last.
-        patience = [f"busy_timeout={int(1000 * seconds)}" for seconds in (_BUSY_S, busy_s)]
-        for pragma in (patience[0], "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", patience[1]):
+        # What is set may have to wait too; how long the rest waits is said last.
+        cursor.execute(f"PRAGMA busy_timeout={int(1000 * _BUSY_S)}")
+        _once_unlocked(lambda: cursor.execute("PRAGMA journal_mode=WAL"))
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={int(1000 * busy_s)}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -142,13 +145,17 @@ def _prepare_sqlite(engine: AsyncEngine, busy_s: float, begin: Callable[[Connect
 
 
 def _begin_writing(connection: Connection) -> None:
+    _once_unlocked(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+
+
+def _once_unlocked(ask: Callable[[], object]) -> None:
     """Raises OperationalError if others write for longer than any write of ours lasts."""
     give_up_at = time.monotonic() + _BUSY_S
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError as error:
-            if "locked" not in str(error.orig) or time.monotonic() > give_up_at:
+            ask()
+        except (OperationalError, sqlite3.OperationalError) as error:
+            if "locked" not in str(error) or time.monotonic() > give_up_at:
                 raise
         else:
             return

@@ -4,7 +4,10 @@ import asyncio
 import importlib
 import pkgutil
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -79,6 +82,21 @@ async def test_processes_that_upgrade_at_once_do_not_trip_over_each_other(databa
     finally:
         for database in databases:
             await database.close()
+
+
+async def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    """SQLite refuses to set it to WAL at once, however long its busy timeout is."""
+    file = tmp_path / "records.db"
+    database = Database(f"sqlite:///{file}")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        upgrading = asyncio.create_task(database.upgrade())
+        await asyncio.wait({upgrading}, timeout=0.2)
+        assert not upgrading.done()
+        other.execute("ROLLBACK")
+        await upgrading
+    assert await database.is_current()
+    await database.close()
 
 
 async def test_upgrading_again_changes_nothing(db: Database) -> None:
