@@ -3,7 +3,7 @@
 nothing was heard, 408, 425, 5xx      retry, with growing pauses
 429, 503 with Retry-After             retry at that time
 409 about an Idempotency-Key          retry: the first try is still under way
-no connection to our records          retry: nothing was done
+no connection to our records          retry: nothing was done on that session, and steps may be repeated
 any other 4xx, our own refusals       never: a person must look
 """
 

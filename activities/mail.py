@@ -3,8 +3,9 @@
 A mail to our people says why it came, about how much, until when in their own zone and what can be done; it links to a
 page that asks to confirm, so that nothing is decided by opening it. What a recipient wrote stands in it as quoted text.
 
-The row is claimed before the mail leaves and marked after. A worker that dies in between sends it again under the same
-Message-ID, which mail systems and the embedded sink see as one.
+The row is claimed before the mail leaves and marked after. Where it cannot be marked, the step's heartbeat tells the
+next try that the mail has left. A worker that dies in between sends it again under the same Message-ID, which mail
+systems and the embedded sink see as one.
 """
 
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class _Kind:
 
 
 _FOLLOW_UP: Final = "follow_up"
+_LEFT: Final = "left"
 _KINDS: Final = {
     "link": _Kind("link", "Your invoice over {total}"),
     _FOLLOW_UP: _Kind("follow_up", "Did you get our invoice over {total}?"),
@@ -73,18 +75,31 @@ class MailActivities:
     @activity.defn(name=signatures.SEND_MAIL.name)
     async def send_mail(self, request: signatures.SendMail) -> signatures.Nothing:
         """Once per (invoice, version, kind); a repeat finds it sent and does nothing."""
+        if activity.info().heartbeat_details or await self._sent(request):
+            await self._mark_sent(request)
+        return signatures.Nothing()
+
+    async def _sent(self, request: signatures.SendMail) -> bool:
+        """Whether it has left now; False where there is nothing to send."""
         if self._send_by_api and request.kind == "link":
-            return signatures.Nothing()
+            return False
         if request.kind == _FOLLOW_UP and await self._was_viewed(request):
-            return signatures.Nothing()
+            return False
         mail, customer_name = await self._addressed(request)
         async with self._database.transaction() as session:
             if not await mails.claim(session, request.key, request.version, request.kind, mail.step_key, mail.to):
-                return signatures.Nothing()
+                return False
         await self._mailer.send(self._rendered(request, mail, customer_name))
-        async with self._database.transaction() as session:
-            await mails.mark_sent(session, request.key, request.version, request.kind)
-        return signatures.Nothing()
+        return True
+
+    async def _mark_sent(self, request: signatures.SendMail) -> None:
+        try:
+            async with self._database.transaction() as session:
+                await mails.mark_sent(session, request.key, request.version, request.kind)
+        except Exception:
+            # Only here, since each heartbeat is billed.
+            activity.heartbeat(_LEFT)
+            raise
 
     async def _was_viewed(self, request: signatures.SendMail) -> bool:
         """A view may lie in our records that could not be delivered yet: while Temporal was away, for one."""

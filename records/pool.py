@@ -1,7 +1,8 @@
 """Connections to the records, and what it means that none is to be had.
 
-Whoever gets none is told so before anything of his was done, so that to come again is always right. Each error is one
-of SQLAlchemy's too: who rides out a database that fails need not know them.
+Whoever gets none is told so before anything was done on that session. What he did before on others stands, and so does
+what he did elsewhere: to come again is right for whoever holds one session, or whose steps may all be repeated. Each
+error is one of SQLAlchemy's too: who rides out a database that fails need not know them.
 
 RecordsUnavailable       503
 ├── RecordsBusy
@@ -22,7 +23,7 @@ _TOO_MANY: Final = "53300"
 
 
 class RecordsUnavailable(SQLAlchemyError):
-    """No connection to the records is to be had; nothing was done. `str()` is fit for a caller."""
+    """No connection to the records is to be had; nothing was done on that session. `str()` is fit for a caller."""
 
     status: ClassVar[int] = 503
     slug: ClassVar[str]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from activities.mail import MailActivities
 from activities.signatures import SendMail
@@ -43,7 +44,8 @@ async def test_hostile_words_are_plain_in_text_and_html(database: Database, kind
         message=MESSAGE, actor=MESSAGE, case_id=MESSAGE, reasons=(MESSAGE,),
         actions=("approve",), then=MESSAGE, until=datetime(2026, 3, 27, 14, tzinfo=UTC), zone="Europe/Berlin",
     )  # fmt: skip
-    await MailActivities(outbox, database, send_by_api=False, public_url="https://x.example").send_mail(request)
+    sending = MailActivities(outbox, database, send_by_api=False, public_url="https://x.example")
+    await ActivityEnvironment().run(sending.send_mail, request)
     (mail,) = outbox.mails
     for part in (mail.subject, mail.text, mail.html):
         assert_plain(part)
@@ -61,7 +63,8 @@ async def test_a_mail_to_our_people_says_why_how_much_until_when_what_and_where(
         currency="USD", to="dana@example.com", until=datetime(2026, 3, 30, 13, tzinfo=UTC), zone="Europe/Berlin",
         actions=("approve", "take_change_request"), reasons=("It is large.",), message="cheaper", actor="robin",
     )  # fmt: skip
-    await MailActivities(outbox, database, send_by_api=False, public_url="https://x.example/").send_mail(request)
+    sending = MailActivities(outbox, database, send_by_api=False, public_url="https://x.example/")
+    await ActivityEnvironment().run(sending.send_mail, request)
     (mail,) = outbox.mails
     for part in (mail.text, mail.html):
         assert "1,250.00 USD" in part

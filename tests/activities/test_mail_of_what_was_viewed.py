@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from activities.mail import MailActivities
 from activities.signatures import SendMail
@@ -36,7 +37,8 @@ async def _mailed(database: Database, version: int) -> int:
         key=KEY, kind="follow_up", version=version, customer_id="acme", total_minor=125000, currency="USD",
         link="http://127.0.0.1/i/1", due_date=None, to="", words="",
     )  # fmt: skip
-    await MailActivities(outbox, database, send_by_api=False, public_url="https://billhook.example").send_mail(request)
+    sending = MailActivities(outbox, database, send_by_api=False, public_url="https://billhook.example")
+    await ActivityEnvironment().run(sending.send_mail, request)
     return len(outbox.mails)
 
 
