@@ -85,7 +85,7 @@ def test_only_what_was_changed_becomes_the_patch() -> None:
     patch = Edit.sent(form(Edit.of(CONTENT), due_date="2026-12-24")).patch(CONTENT)
     assert patch.model_dump(exclude_unset=True) == {"due_date": date(2026, 12, 24)}
     patch = Edit.sent(form(Edit.of(CONTENT), discount_type="percent", discount_value="10")).patch(CONTENT)
-    assert effect(CONTENT, patch, "USD").total.effect == "-1000.00"
+    assert effect(CONTENT, patch.to_patch("USD"), "USD").total.effect == "-1000.00"
 
 
 def test_an_emptied_line_is_taken_away() -> None:
@@ -107,7 +107,7 @@ def test_an_emptied_line_is_taken_away() -> None:
 )
 def test_what_does_not_hold_is_refused_by_its_field(changes: dict[str, str], field: str) -> None:
     with pytest.raises(BadInput) as refused:
-        effect(CONTENT, Edit.sent(form(Edit.of(CONTENT), **changes)).patch(CONTENT), "USD")
+        effect(CONTENT, Edit.sent(form(Edit.of(CONTENT), **changes)).patch(CONTENT).to_patch("USD"), "USD")
     assert refused.value.field == field
 
 

@@ -8,14 +8,16 @@ from starlette.datastructures import FormData
 
 from billing.approvers import Standing, may_not_approve
 from billing.comparison import Comparison
+from billing.decisions import Action
 from billing.errors import BillhookError, StaleRevision
 from billing.money import Money
 from records.intents import get_intent
+from records.proposed import AgentProposal
 from records.tokens import live_approvers
 from records.views import CaseView, InvoiceView
 from starter.console.desk import Desk
 from starter.console.pages.acts import Act, possible, possible_for
-from starter.console.pages.editing import Edit
+from starter.console.pages.editing import Edit, effect
 from starter.console.pages.versions import changed_since
 from starter.console.render import page
 
@@ -40,6 +42,15 @@ class Filled:
             edit = Edit.proposed(change) if change and change.parts else Edit.of(view.content)
         return cls(revision=view.revision, edit=edit, parts=[part.value for part in change.parts] if change else [])
 
+    def take(self, said: AgentProposal, view: InvoiceView) -> None:
+        """As an agent proposed it. Its reasons are no words of a person's; its answer to the recipient is an offer."""
+        if said.parts is not None:
+            self.parts = list(said.parts)
+        if said.patch is not None and view.content is not None:
+            self.edit = Edit.proposed(effect(view.content, said.patch, view.currency))
+        if said.answer is Action.DECLINE_CHANGE:
+            self.words = said.note
+
     @classmethod
     def sent(cls, form: FormData, act: Act) -> Self:
         """As it came back."""
@@ -56,7 +67,10 @@ class Filled:
 
 @dataclass
 class Asked:
-    """`change` is the effect of an edit, `problem` why it was not done, `seen` the revision that a link came from."""
+    """`change` is the effect of an edit, `problem` why it was not done, `seen` the revision that a link came from.
+
+    `proposal` is the agent's that the form is filled with.
+    """
 
     request: Request
     desk: Desk
@@ -67,6 +81,7 @@ class Asked:
     change: Comparison | None = None
     problem: BillhookError | None = None
     seen: str = ""
+    proposal: AgentProposal | None = None
 
     @property
     def is_open(self) -> bool:
@@ -92,6 +107,7 @@ class Asked:
             is_open=self.is_open,
             approvers=await self._approvers() if self.act.to else [],
             news=news,
+            proposal=self.proposal,
         )
 
     async def _approvers(self) -> list[str]:

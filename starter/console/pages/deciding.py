@@ -18,6 +18,7 @@ from starter.console.desk import Desk, UseDesk
 from starter.console.pages.acts import CASE_ACTS, named
 from starter.console.pages.asked import Asked, Filled
 from starter.console.pages.editing import effect
+from starter.console.pages.proposed import proposal_for
 from starter.console.pages.seeing import case_of, whole_view
 from starter.console.render import say, see
 from starter.console.route import DeskRoute, UsePerson
@@ -27,15 +28,22 @@ from starter.http.auth import needs
 router = APIRouter(route_class=DeskRoute, prefix="/invoices/{key}/do")
 
 Word = Annotated[str, Query(max_length=400)]
+Place = Annotated[int, Query(ge=0, le=1_000_000)]
 
 
 @router.get("/{name}", **needs(Scope.APPROVE))
 async def ask(  # noqa: PLR0917 - FastAPI passes parameters by name
-    request: Request, desk: UseDesk, key: str, name: str, case: Word = "", revision: Word = ""
+    request: Request, desk: UseDesk, key: str, name: str, case: Word = "", revision: Word = "", proposal: Place = 0
 ) -> Response:
-    """`revision` is the one that the reader saw where he came from; he is told if it is no longer the present one."""
+    """`revision` is the one that the reader saw where he came from; he is told if it is no longer the present one.
+
+    `proposal` is the place in the trail of an agent's proposal that the form is filled with.
+    """
     asked = await _asked(request, desk, key, name, case)
     asked.filled = Filled.empty(asked.view, asked.act, asked.case)
+    if proposal:
+        asked.proposal = await proposal_for(desk, key, asked.act, case, proposal)
+        asked.filled.take(asked.proposal, asked.view)
     asked.seen = revision
     return await asked.shown()
 
@@ -85,7 +93,7 @@ def _patch(asked: Asked) -> PatchBody | None:
     if asked.filled.revision != view.revision:
         raise StaleRevision(asked.filled.revision, view.revision)
     patch = edit.patch(view.content)
-    asked.change = effect(view.content, patch, view.currency)
+    asked.change = effect(view.content, patch.to_patch(view.currency), view.currency)
     return patch
 
 

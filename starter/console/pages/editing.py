@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 
 from billing.comparison import Comparison, DiscountSide, side_by_side
 from billing.errors import BadInput
-from billing.intent import canonical_hash
+from billing.intent import Patch, canonical_hash
 from billing.motions import PatchBody
 from records.contents import ContentView
 from starter.console.pages.versions import content_of
@@ -101,10 +101,10 @@ class Edit:
         return self.due_date
 
 
-def effect(content: ContentView, patch: PatchBody, currency: str) -> Comparison:
+def effect(content: ContentView, patch: Patch, currency: str) -> Comparison:
     """What the edit makes of the content, side by side. Raises BadInput where the result does not hold."""
     present = content_of(content, currency)
-    return side_by_side(present, present.patched(patch.to_patch(currency)))
+    return side_by_side(present, present.patched(patch))
 
 
 def _discount(discount: DiscountSide | None) -> dict[str, str]:

@@ -11,6 +11,7 @@ from records.tokens import Scope
 from records.views import InvoiceView
 from starter.console.desk import Desk, UseDesk
 from starter.console.pages import acts
+from starter.console.pages.proposed import open_proposals
 from starter.console.pages.seeing import whole_view
 from starter.console.pages.versions import version_pairs
 from starter.console.render import page
@@ -46,7 +47,8 @@ async def list_invoices(
 @router.get("/{key}", **needs(Scope.READ))
 async def show(request: Request, key: str, desk: UseDesk, kind: Word = "") -> Response:
     """`kind` keeps the lines of the timeline of one kind."""
-    return page(request, "invoice.html", **_shown(await whole_view(desk, key), desk, kind))
+    view = await whole_view(desk, key)
+    return page(request, "invoice.html", proposed=await open_proposals(desk, view), **_shown(view, desk, kind))
 
 
 @router.get("/{key}/dossier", **needs(Scope.READ))
