@@ -52,7 +52,7 @@ class Pool:
 
     size: int = 10
     overflow: int = 5
-    # Two API processes and three workers have 75 of the 97 that PostgreSQL lends by default; so does one process more.
+    # Two APIs, two workers for workflows and two for outside calls have 90 of the 97 that PostgreSQL lends by default.
     wait_s: float = 5
     # As long as SQLite waits for its writer: a local activity has 10 s, and a person no more patience.
     recycle_s: int = 1800

@@ -25,7 +25,7 @@ _CONFLICT: Final = 409
 _SERVER: Final = 500
 
 
-def classify(error: Exception) -> BaseException:
+def classify(error: Exception) -> BaseException:  # noqa: PLR0911 - one for each row above
     """`error` as Temporal should see it. An error that nobody foresaw stays as it is, and is retried."""
     match error:
         case ApplicationError() | CancelledError():
@@ -34,9 +34,10 @@ def classify(error: Exception) -> BaseException:
             return _call_failed(error)
         case RecordsUnavailable():
             return ApplicationError(str(error), type=error.slug)
-        case BillhookError() | BadAnswer() | MailRefused():
-            kind = getattr(error, "slug", type(error).__name__)
-            return ApplicationError(str(error), type=kind, non_retryable=True)
+        case BillhookError():
+            return ApplicationError(str(error), type=error.slug, non_retryable=True)
+        case BadAnswer() | MailRefused():
+            return ApplicationError(str(error), type=type(error).__name__, non_retryable=True)
         case ValidationError():
             return ApplicationError(f"{error.error_count()} bad fields: {error}", type="BadAnswer", non_retryable=True)
         case _:

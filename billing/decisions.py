@@ -149,6 +149,25 @@ class Propose(Frozen):
     parts: tuple[Name, ...] | None = None
 
 
+Wish = Decide | Delegate | DecideChange | Cancel | Retry | Propose
+
+
+def action_of(wish: Wish) -> Action:
+    match wish:
+        case Decide() | DecideChange() | Propose():
+            return wish.action
+        case Delegate():
+            return Action.DELEGATE
+        case Cancel():
+            return Action.CANCEL
+        case Retry():
+            return Action.ABANDON if wish.abandon else Action.RETRY
+
+
+def actor_of(wish: Wish) -> str:
+    return wish.approver if isinstance(wish, Decide) else wish.actor
+
+
 class Answer(Frozen):
     """What every update answers: the state that the decision led to."""
 

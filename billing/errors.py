@@ -24,6 +24,8 @@ class BillhookError(Exception):
 
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal"
+    is_kept: bool = True
+    # False where a workflow refused before the wish stood in its history or in a trail.
 
     def __init__(self, detail: str, *, field: str = "", next_step: str = "") -> None:
         super().__init__(detail)

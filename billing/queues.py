@@ -11,8 +11,8 @@ from billing.intent import Intent, Motion
 
 
 class Queue(StrEnum):
-    """What waits there. MAIN: workflows of people, milestones and everything but runs; RUNS: a run and its invoices;
-    the others: calls to that outside system, whoever makes them."""
+    """What waits there. MAIN: workflows of people, milestones and everything but runs, and what is told of anybody's
+    answer; RUNS: a run and its invoices; the others: calls to that outside system, whoever makes them."""
 
     MAIN = "main"
     RUNS = "runs"

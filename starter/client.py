@@ -1,40 +1,26 @@
-"""How everything on top of Temporal speaks to it: connect, start an invoice, signal it, ask it for a decision.
-
-One place knows the workflow's name, the deduplication of starts and how a refusal travels back, so that HTTP, CLI and
-agents give the same answers in the same words.
+"""How everything on top of Temporal speaks to it: connect, start an invoice, signal it. What people ask of one has its
+own place, starter/asking.py.
 
 EngineUnreachable     503  Temporal did not answer; nothing was decided
-└── NoAnswerYet       503  the wish may have arrived; the workflow did not answer in time
-
-NotPossible           409  as the workflow said it
-└── NotPossibleYet    409  it was not kept either: asked again, it is another wish
+NoSuchWorkflow        404  none runs under that key
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-from pydantic import BaseModel
-from temporalio.client import (
-    Client,
-    WorkflowExecutionStatus,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import ApplicationError
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.decisions import Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry
-from billing.errors import BadInput, BillhookError, Conflict, Forbidden, NotFound, NotPossible, StaleRevision
+from billing.errors import BillhookError, NotFound
 from billing.events import EventType, InvoiceEvent
-from billing.intent import Intent, canonical_hash
+from billing.intent import Intent
 from connectors.payloads import data_converter
 from settings import Settings
-from starter.ranking import put_first
 from telemetry import tracing
 from workflows import starting
 from workflows.late import LateStart
@@ -43,8 +29,6 @@ from workflows.starting import CALL_TIMEOUT
 ClientFactory = Callable[[], Awaitable[Client]]
 
 LATE_WORKFLOW: Final = "LateEventWorkflow"
-UPDATE_TIMEOUT: Final = timedelta(seconds=20)
-# An update waits for the main loop, which may be inside a step at the invoicing API.
 _AWAY: Final = frozenset(
     {
         RPCStatusCode.UNAVAILABLE,
@@ -85,25 +69,6 @@ class EngineUnreachable(BillhookError):
         )
 
 
-class NoAnswerYet(EngineUnreachable):
-    """The wish reached Temporal, and no worker answered it in time; it may still be carried out."""
-
-    slug = "no-answer-yet"
-
-    def __init__(self, key: str) -> None:
-        super().__init__()
-        self.args = (f"{key} did not answer in time; what you asked may still be carried out",)
-        self.detail = str(self)
-        self.next_step = (
-            f"read it: GET /invoices/{key}; over HTTP ask again under the same Idempotency-Key, which is safe; see that"
-            " a worker runs"
-        )
-
-
-class NotPossibleYet(NotPossible):
-    """The workflow let the wish pass by: nothing of it stands in its history."""
-
-
 class NoSuchWorkflow(NotFound):
     """Temporal holds no running workflow of that key."""
 
@@ -111,11 +76,6 @@ class NoSuchWorkflow(NotFound):
 
     def __init__(self, key: str) -> None:
         super().__init__(f"no workflow runs for {key}")
-
-
-_REFUSALS: Final[dict[str, type[BillhookError]]] = {
-    kind.slug: kind for kind in (BadInput, StaleRevision, NotPossible, Conflict, Forbidden, NotFound)
-}
 
 
 async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
@@ -180,7 +140,7 @@ async def start_invoice(client: Client, intent: Intent, task_queue: str, *, of_r
     try:
         return await starting.start_invoice(client, intent, task_queue, of_run=of_run)
     except RPCError as error:
-        raise _translated(error, intent.key) from error
+        raise translated(error, intent.key) from error
 
 
 async def signal_event(client: Client, key: str, event: InvoiceEvent) -> None:
@@ -189,7 +149,7 @@ async def signal_event(client: Client, key: str, event: InvoiceEvent) -> None:
         handle = client.get_workflow_handle(key)
         await handle.signal(SIGNALS[event.type], event, rpc_timeout=CALL_TIMEOUT)
     except RPCError as error:
-        raise _translated(error, key) from error
+        raise translated(error, key) from error
 
 
 async def start_late(client: Client, event_id: str, late: LateStart, task_queue: str) -> None:
@@ -206,7 +166,7 @@ async def start_late(client: Client, event_id: str, late: LateStart, task_queue:
             rpc_timeout=CALL_TIMEOUT,
         )
     except RPCError as error:
-        raise _translated(error, key) from error
+        raise translated(error, key) from error
 
 
 async def closed_as(client: Client, key: str) -> str | None:
@@ -216,84 +176,12 @@ async def closed_as(client: Client, key: str) -> str | None:
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
-        raise _translated(error, key) from error
+        raise translated(error, key) from error
     return (described.status or WorkflowExecutionStatus.RUNNING).name.lower()
 
 
-async def decide(client: Client, key: str, wish: Decide, once: str | None = None) -> Answer:
-    """Approve or reject; the same wish under the same `once` is one wish, and its repeats hear the same answer.
-
-    Raises the workflow's refusal, NoSuchWorkflow, NoAnswerYet, EngineUnreachable.
-    """
-    return await _ask(client, key, "decide", wish, update_id=_update_id(wish, once))
-
-
-async def delegate(client: Client, key: str, wish: Delegate, once: str | None = None) -> Answer:
-    """Put an open approval to another approver. Raises like `decide`."""
-    return await _ask(client, key, "delegate", wish, update_id=_update_id(wish, once))
-
-
-async def decide_change_request(client: Client, key: str, wish: DecideChange, once: str | None = None) -> Answer:
-    """Accept or decline a change request. Raises like `decide`."""
-    return await _ask(client, key, "decide_change_request", wish, update_id=_update_id(wish, once))
-
-
-async def propose(client: Client, key: str, wish: Propose) -> Answer:
-    """An agent's wish; the same call twice is one. Raises like `decide`."""
-    return await _ask(client, key, "propose", wish, update_id=wish.call_id)
-
-
-async def cancel(client: Client, key: str, wish: Cancel, once: str | None = None) -> Answer:
-    """Discard the draft or void the invoice. Raises like `decide`."""
-    return await _ask(client, key, "cancel", wish, update_id=_update_id(wish, once))
-
-
-async def retry(client: Client, key: str, wish: Retry, once: str | None = None) -> Answer:
-    """Resume or abandon a parked invoice. Raises like `decide`."""
-    return await _ask(client, key, "retry", wish, update_id=_update_id(wish, once))
-
-
-def _update_id(wish: BaseModel, once: str | None) -> str | None:
-    """One for the same wish of the same person under the same idempotency key; else each call is a wish of its own."""
-    return None if once is None else canonical_hash({"once": once, "wish": wish.model_dump(mode="json")})
-
-
-async def _ask(client: Client, key: str, update: str, wish: BaseModel, *, update_id: str | None = None) -> Answer:
-    handle = client.get_workflow_handle(key)
-    try:
-        # Around both: the SDK gives the acceptance and the outcome this long each.
-        async with asyncio.timeout(UPDATE_TIMEOUT.total_seconds()):
-            await put_first(client, handle)
-            answer: Any = await handle.execute_update(
-                update, wish, id=update_id, result_type=Answer, rpc_timeout=UPDATE_TIMEOUT
-            )
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-        raise NoAnswerYet(key) from error
-    except WorkflowUpdateFailedError as error:
-        raise _refusal(error) from error
-    except RPCError as error:
-        raise _translated(error, key) from error
-    return Answer.model_validate(answer)
-
-
-def _refusal(error: WorkflowUpdateFailedError) -> BaseException:
-    """The refusal as the workflow raised it, or the failure itself where we know no such refusal."""
-    cause = error.cause
-    kind = _REFUSALS.get(cause.type or "") if isinstance(cause, ApplicationError) else None
-    if kind is None or not isinstance(cause, ApplicationError):
-        return error
-    details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
-    if kind is NotPossible and not details.get("is_heard", True):
-        kind = NotPossibleYet
-    # Its words were built where it was raised; building them again here would need what only the workflow knows.
-    told = kind.__new__(kind)
-    BillhookError.__init__(told, cause.message, field=details.get("field", ""), next_step=details.get("next_step", ""))
-    if isinstance(told, BadInput):
-        told.cause = cause.message.removeprefix(f"{told.field}: ")
-    return told
-
-
-def _translated(error: RPCError, key: str) -> Exception:
+def translated(error: RPCError, key: str) -> Exception:
+    """What a call about `key` is to raise instead."""
     if error.status is RPCStatusCode.NOT_FOUND:
         return NoSuchWorkflow(key)
     return EngineUnreachable(error.message) if error.status in _AWAY else error

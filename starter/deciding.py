@@ -10,16 +10,17 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry
-from billing.errors import Conflict, NotFound, NotPossible
+from billing.agents import open_to_agents
+from billing.decisions import Action, Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry, Wish, action_of
+from billing.errors import BadInput, Conflict, NotFound, NotPossible
 from billing.intent import Patch
 from billing.motions import PatchBody
 from billing.record import Status
 from records import invoices
 from records.session import Database
 from records.views import InvoiceView
-from starter import client as temporal
-from starter.client import Engine, NoSuchWorkflow, NotPossibleYet
+from starter import asking
+from starter.client import Engine, NoSuchWorkflow
 
 Words = Annotated[str, Field(max_length=4000)]
 
@@ -97,23 +98,22 @@ class Deciding:
             patch=_patch(body.patch, view),
         )
         client = await self._engine.client()
-        return await self._asked(key, wish.action, lambda: temporal.decide(client, key, wish, once))
+        return await self._asked(key, wish, lambda: asking.decide(client, key, wish, once))
 
     async def delegate(self, key: str, actor: str, body: DelegateBody, once: str | None = None) -> Answer:
         """Put an open approval to somebody else."""
         await self.view(key)
         wish = Delegate(actor=actor, to=body.to, note=body.note)
         client = await self._engine.client()
-        return await self._asked(key, Action.DELEGATE, lambda: temporal.delegate(client, key, wish, once))
+        return await self._asked(key, wish, lambda: asking.delegate(client, key, wish, once))
 
     async def answer_case(
         self, key: str, case_id: str, actor: str, body: ChangeDecisionBody, once: str | None = None
     ) -> Answer:
         """Take, accept or decline a change request."""
         view = await self.view(key)
-        action = _CASE_ACTIONS[body.action]
         wish = DecideChange(
-            action=action,
+            action=_CASE_ACTIONS[body.action],
             case_id=case_id,
             actor=actor,
             note=body.note,
@@ -121,27 +121,26 @@ class Deciding:
             parts=None if body.parts is None else tuple(body.parts),
         )
         client = await self._engine.client()
-        return await self._asked(key, action, lambda: temporal.decide_change_request(client, key, wish, once))
+        return await self._asked(key, wish, lambda: asking.decide_change_request(client, key, wish, once))
 
     async def cancel(self, key: str, actor: str, body: CancelBody, once: str | None = None) -> Answer:
         """Discard the draft or void the invoice."""
         await self.view(key)
         wish = Cancel(actor=actor, reason=body.reason)
         client = await self._engine.client()
-        return await self._asked(key, Action.CANCEL, lambda: temporal.cancel(client, key, wish, once))
+        return await self._asked(key, wish, lambda: asking.cancel(client, key, wish, once))
 
     async def retry(self, key: str, actor: str, body: RetryBody, once: str | None = None) -> Answer:
         """Resume or abandon a parked invoice."""
         view = await self.view(key)
         wish = Retry(actor=actor, reason=body.reason, patch=_patch(body.patch, view), abandon=body.abandon)
-        action = Action.ABANDON if body.abandon else Action.RETRY
         client = await self._engine.client()
-        return await self._asked(key, action, lambda: temporal.retry(client, key, wish, once))
+        return await self._asked(key, wish, lambda: asking.retry(client, key, wish, once))
 
     async def propose(self, key: str, wish: Propose) -> Answer:
         """What an agent wishes. It decides nothing: the policy or a person does."""
         client = await self._engine.client()
-        return await self._asked(key, wish.action, lambda: temporal.propose(client, key, wish))
+        return await self._asked(key, wish, lambda: asking.propose(client, key, wish))
 
     async def view(self, key: str) -> InvoiceView:
         """The invoice as our records tell it. Raises NotFound."""
@@ -151,12 +150,12 @@ class Deciding:
             raise NotFound(f"no invoice {key!r}", next_step="the keys are listed by GET /invoices")
         return view
 
-    async def _asked(self, key: str, action: Action, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _asked(self, key: str, wish: Wish, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """The workflow's answer; where none runs, what our records say of why."""
         try:
-            return await self._asked_in_time(key, action, ask)
+            return await self._asked_in_time(key, wish, ask)
         except NoSuchWorkflow as error:
-            view = await self.view(key)
+            view, action = await self.view(key), action_of(wish)
             if Status(view.status).is_end or view.status == Status.DRAFTING:
                 raise NotPossible(action.value, view.status, ", ".join(view.available_actions) or "nothing") from error
             raise Conflict(
@@ -164,17 +163,35 @@ class Deciding:
                 next_step="look for it in the Temporal UI; it was terminated there, or belongs to another namespace",
             ) from error
 
-    async def _asked_in_time(self, key: str, action: Action, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _asked_in_time(self, key: str, wish: Wish, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Where a worker died, the workflow comes back to what our records hold only as its task is taken again; what
-        they call open is not refused for that."""
+        they offer is not refused for that."""
         for wait_s in CATCHING_UP_S:
             try:
                 return await ask()
-            except NotPossibleYet:
-                if action not in (await self.view(key)).available_actions:
+            except (NotPossible, BadInput) as refusal:
+                if refusal.is_kept or not _may_pass(refusal) or not _is_offered(wish, await self.view(key)):
                     raise
             await asyncio.sleep(wait_s)
         return await ask()
+
+
+def open_to(agent: str, view: InvoiceView) -> tuple[Action, ...]:
+    """What `agent` may propose as our records stand."""
+    return open_to_agents(view.status, is_own_draft=view.version == 1 and view.agent == agent)
+
+
+def _may_pass(refusal: NotPossible | BadInput) -> bool:
+    """Whether it speaks of where the workflow is, and not of what was sent: a state, or a case not heard of yet."""
+    return isinstance(refusal, NotPossible) or refusal.field == "id"
+
+
+def _is_offered(wish: Wish, view: InvoiceView) -> bool:
+    """Whether our records say that it can be done."""
+    case_id = wish.case_id if isinstance(wish, DecideChange | Propose) else ""
+    if case_id and case_id not in {case.id for case in view.cases if case.status == "open"}:
+        return False
+    return action_of(wish) in (open_to(wish.actor, view) if isinstance(wish, Propose) else view.available_actions)
 
 
 def _patch(body: PatchBody | None, view: InvoiceView) -> Patch | None:

@@ -5,12 +5,12 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from billing.errors import BillhookError
 
 
-def as_failure(error: BillhookError, *, is_heard: bool = True) -> ApplicationError:
+def as_failure(error: BillhookError, *, is_kept: bool = True) -> ApplicationError:
     """A refusal as Temporal carries it: the slug is its type, field and next step are its details.
 
-    `is_heard`: the wish stands in the history, and its refusal in the trail.
+    `is_kept`: the wish stands in the history, and its refusal in the trail.
     """
-    details = {"field": error.field, "next_step": error.next_step, "is_heard": is_heard}
+    details = {"field": error.field, "next_step": error.next_step, "is_kept": is_kept}
     return ApplicationError(error.detail, details, type=error.slug, non_retryable=True)
 
 

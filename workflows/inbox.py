@@ -1,4 +1,4 @@
-"""What has reached a workflow and was not read yet. Handlers only append; the main loop alone reads and acts."""
+"""What has reached a workflow and was not read yet. Handlers append; the main loop alone reads and acts."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar

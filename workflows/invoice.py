@@ -1,7 +1,8 @@
 """One invoice, from the intent to billed: the workflow whose `run` reads as the sentence in the design.
 
-Handlers only append to the inbox. The main loop reads it wherever the invoice rests, one thing at a time, so there are
-no locks. Each step asks the state whether it is still to be taken; an edit or a next version simply walks the sentence
+Handlers append to the inbox; one that owes an answer also tells our records what came of it, and changes nothing
+(workflows/own_records.py). The main loop reads it wherever the invoice rests, one thing at a time, so there are no
+locks. Each step asks the state whether it is still to be taken; an edit or a next version simply walks the sentence
 again, and so does the run that follows a continue-as-new.
 """
 

@@ -42,7 +42,8 @@ RECORDS: Final[dict[str, Any]] = {
     # One short transaction; SQLite waits 5 s for a lock.
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=10)),
 }
-"""Our own short writes and the assessment, as local activities: one billed action per workflow task."""
+"""Our own short writes and the assessment, as local activities but for `after_task`: one billed action per workflow
+task."""
 
 RUN: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(days=7),

@@ -21,13 +21,13 @@ class OwnRecords:
     def __init__(self, state: InvoiceState, triggered_by: str) -> None:
         self._state = state
         self._triggered_by = triggered_by
-        self._heard = 0
-        self._durable = 0
+        self._updates = 0
+        self._updates_kept = 0
         self._telling = 0
 
-    def heard(self) -> None:
-        """An update came: see above."""
-        self._heard += 1
+    def update_came(self) -> None:
+        """See above."""
+        self._updates += 1
 
     async def ask(self, signature: Signature[Q, A], request: Q) -> A:
         """One short question; it carries the news."""
@@ -80,22 +80,18 @@ class OwnRecords:
                 await self._tell_after_task()
 
     async def _tell_after_task(self) -> None:
-        record, heard = self._state.record(), self._heard
+        record, updates = self._state.record(), self._updates
         self._telling = record.sequence
-        try:
-            await workflow.execute_activity(
-                SAVE_RECORD.name,
-                Request(key=self._state.key, record=record),
-                result_type=SAVE_RECORD.answers,
-                summary=SAVE_RECORD.words,
-                priority=priorities.ANSWERED,
-                **options.after_task(),
-            )
-        finally:
-            if self._telling == record.sequence:
-                self._telling = 0
+        await workflow.execute_activity(
+            SAVE_RECORD.name,
+            Request(key=self._state.key, record=record),
+            result_type=SAVE_RECORD.answers,
+            summary=SAVE_RECORD.words,
+            priority=priorities.ANSWERED,
+            **options.after_task(),
+        )
         self._state.news.mark_told(record)
-        self._durable = max(self._durable, heard)
+        self._updates_kept = max(self._updates_kept, updates)
 
     @property
     def _is_being_told(self) -> bool:
@@ -103,7 +99,7 @@ class OwnRecords:
 
     @property
     def _is_unwritten(self) -> bool:
-        return self._heard > self._durable
+        return self._updates > self._updates_kept
 
     @property
     def has_news(self) -> bool:

@@ -10,13 +10,28 @@ An agent proposes, by an update of its own. That is kept and shown, and authoriz
 
 import functools
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
-from billing.decisions import EXAMPLES, Action, Answer, Cancel, Decide, DecideChange, Delegate, Propose, Retry
+from billing.decisions import (
+    EXAMPLES,
+    Action,
+    Answer,
+    Cancel,
+    Decide,
+    DecideChange,
+    Delegate,
+    Propose,
+    Retry,
+    Wish,
+    action_of,
+    actor_of,
+)
 from billing.errors import BillhookError
 from workflows import proposing, wishes
 from workflows.failures import as_failure
@@ -24,12 +39,13 @@ from workflows.inbox import BY_SIGNAL, BY_UPDATE, Asked, Inbox
 from workflows.own_records import OwnRecords
 from workflows.state import InvoiceState
 from workflows.teller import Teller
-from workflows.wishes import Wish
 
 _P = TypeVar("_P", bound="People")
 _Signal = Callable[[_P, RawValue], Coroutine[Any, Any, None]]
 _AUTHORIZED_LATER: Final = (Decide, Delegate)
 _NOBODY: Final = "unknown"
+_CATCHES_UP: Final = timedelta(seconds=1)
+# Counted from the end of the task in which the signal came; our records are told within it.
 
 
 def _whatever_comes(handle: _Signal[_P]) -> _Signal[_P]:
@@ -138,23 +154,28 @@ class People:
 
     @workflow.update(description="What an agent wishes; it decides nothing by itself")
     async def propose(self, wish: Propose) -> Answer:
-        known = self._state.heard.get(wish.call_id)
-        return known or await self._first_heard(wish)
+        answered = self._state.proposals_answered
+        while wish.call_id in answered:
+            if known := answered[wish.call_id]:
+                return known
+            # The same call came by another update, which is being answered.
+            await workflow.wait_condition(lambda: answered.get(wish.call_id, wish) is not None)
+        return await self._propose(wish)
 
     @propose.validator
     def _can_propose(self, wish: Propose) -> None:
-        if wish.call_id not in self._state.heard:
+        if wish.call_id not in self._state.proposals_answered:
             self._check(wish)
 
-    async def _first_heard(self, wish: Propose) -> Answer:
+    async def _propose(self, wish: Propose) -> Answer:
         """Its key is taken from here on; a refusal gives it back."""
-        heard = self._state.heard
-        heard[wish.call_id] = None
+        answered = self._state.proposals_answered
+        answered[wish.call_id] = None
         try:
-            heard[wish.call_id] = answer = await self._settled(wish)
+            answered[wish.call_id] = answer = await self._settled(wish)
         finally:
-            if heard[wish.call_id] is None:
-                del heard[wish.call_id]
+            if answered[wish.call_id] is None:
+                del answered[wish.call_id]
         return answer
 
     async def _settled(self, wish: Propose) -> Answer:
@@ -172,12 +193,12 @@ class People:
         try:
             wishes.check(wish, self._state)
         except BillhookError as refusal:
-            raise as_failure(refusal, is_heard=False) from refusal
+            raise as_failure(refusal, is_kept=False) from refusal
 
     async def _answer(self, wish: Wish) -> Answer:
         """Whoever is answered finds in our records what he was answered."""
-        asked = Asked(wishes.action_of(wish), wishes.actor_of(wish), wish, BY_UPDATE)
-        self._records.heard()
+        asked = Asked(action_of(wish), actor_of(wish), wish, BY_UPDATE)
+        self._records.update_came()
         await self._admit(asked)
         await asked.wait()
         await self._records.tell()
@@ -191,7 +212,18 @@ class People:
             unread = Asked(action, _NOBODY, None, BY_SIGNAL, sent={"sent": wishes.said(sent)})
             self._say.refuse(unread, refusal)
             return
-        await self._admit(Asked(action, wishes.actor_of(wish), wish, BY_SIGNAL))
+        await self._catch_up(wish)
+        await self._admit(Asked(action, actor_of(wish), wish, BY_SIGNAL))
+
+    async def _catch_up(self, wish: Wish) -> None:
+        """A task that is taken again begins with its signals, before the workflow is where our records were when they
+        were sent. So what cannot be done is looked at again once it has come there; whoever asks by an update is
+        refused, and asks again: docs/decisions/0027."""
+        if not wishes.is_open(wish, self._state):
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: wishes.is_open(wish, self._state), timeout=_CATCHES_UP, timeout_summary="not open now"
+                )
 
     async def _admit(self, asked: Asked[Wish]) -> None:
         """Into the inbox, or refused. What takes time may change the state, so it is looked at before and after."""

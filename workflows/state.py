@@ -90,7 +90,7 @@ class InvoiceState(BaseModel):
     approved_by: tuple[str, ...] = ()
     approved_revision: str = ""
     asked_revision: str = ""
-    heard: dict[str, Answer | None] = {}
+    proposals_answered: dict[str, Answer | None] = {}
     # What an agent asks to be issued, and what it was answered to each of its calls; None: not yet.
 
     issued_version: int = 0

@@ -26,13 +26,13 @@ from billing.decisions import (
     Reject,
     Repair,
     Retry,
+    Wish,
+    action_of,
 )
-from billing.errors import BadInput, Conflict, NotPossible, StaleRevision
+from billing.errors import BadInput, BillhookError, Conflict, NotPossible, StaleRevision
 from billing.proposals import accepted
 from billing.untrusted import one_line, storable
 from workflows.state import InvoiceState
-
-Wish = Decide | Delegate | DecideChange | Cancel | Retry | Propose
 
 _LARGEST: Final = 256 * 1024
 # Bytes: a whole new content of an invoice fits many times.
@@ -121,22 +121,6 @@ _WISHES: Final[dict[Action, Callable[[Action, Any, InvoiceState], Wish]]] = {
 }
 
 
-def action_of(wish: Wish) -> Action:
-    match wish:
-        case Decide() | DecideChange() | Propose():
-            return wish.action
-        case Delegate():
-            return Action.DELEGATE
-        case Cancel():
-            return Action.CANCEL
-        case Retry():
-            return Action.ABANDON if wish.abandon else Action.RETRY
-
-
-def actor_of(wish: Wish) -> str:
-    return wish.approver if isinstance(wish, Decide) else wish.actor
-
-
 def check(wish: Wish, state: InvoiceState) -> None:
     """Whether it can be done now, whoever asks. Raises NotPossible, or BadInput naming the field."""
     action = action_of(wish)
@@ -156,6 +140,15 @@ def check(wish: Wish, state: InvoiceState) -> None:
             _check_repair(wish, state)
         case Propose():
             _check_proposal(wish, state)
+
+
+def is_open(wish: Wish, state: InvoiceState) -> bool:
+    """Whether `check` lets it pass."""
+    try:
+        check(wish, state)
+    except BillhookError:
+        return False
+    return True
 
 
 def _open(wish: Wish, state: InvoiceState) -> tuple[Action, ...]:
@@ -195,7 +188,7 @@ def _check_answer(wish: DecideChange, state: InvoiceState) -> None:
 
 def _check_proposal(wish: Propose, state: InvoiceState) -> None:
     """What it proposes must be something that a person could do as it stands."""
-    named, others = wish.call_id.partition(":")[0], state.heard.keys() - {wish.call_id}
+    named, others = wish.call_id.partition(":")[0], state.proposals_answered.keys() - {wish.call_id}
     if any(one.partition(":")[0] == named for one in others):
         raise Conflict("this idempotency key was used for another call", next_step="use a new one for another wish")
     if len(others) >= MOST_PROPOSALS:
@@ -221,7 +214,7 @@ def _check_revision(wish: Propose, state: InvoiceState) -> None:
 
 def _check_repair(wish: Retry, state: InvoiceState) -> None:
     if wish.patch is not None and state.is_issued and not wish.abandon:
-        raise NotPossible("edit", "issued", "retry without an edit")
+        raise Conflict("what is issued cannot be edited", field="patch", next_step="retry without an edit")
     state.commercial.patched(wish.patch)
 
 

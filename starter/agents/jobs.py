@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from billing.agents import Grant, open_to_agents
+from billing.agents import Grant
 from billing.decisions import Action, Propose
 from billing.errors import Forbidden
 from billing.intent import Motion, Patch
@@ -20,6 +20,7 @@ from records.views import InvoiceView
 from starter import policies
 from starter.agents import gate, views
 from starter.agents.calls import call_id
+from starter.deciding import open_to
 from starter.http.auth import Caller
 from starter.http.parts import Parts
 from starter.http.routes.triggers import take
@@ -111,8 +112,7 @@ class Jobs:
         return views.invoice_of(view, self._open(view))
 
     def _open(self, view: InvoiceView) -> list[str]:
-        own = view.version == 1 and view.agent == self.grant.name
-        return [action.value for action in open_to_agents(view.status, is_own_draft=own)]
+        return [action.value for action in open_to(self.grant.name, view)]
 
     async def timeline(self, key: str) -> views.Timeline:
         view = await self._seen(key)

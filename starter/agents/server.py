@@ -148,6 +148,7 @@ class AgentDoor:
         # A token in a header is no cookie: a page that rebinds a name to this address has none to send.
         security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
         server.streamable_http_app(json_response=True, stateless_http=True, transport_security=security)
+        # Taken before anything is awaited: the server is every door's, its sessions are this one's.
         sessions = server.session_manager
         async with sessions.run():
             self._handle = sessions.handle_request

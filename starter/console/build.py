@@ -45,7 +45,8 @@ def create_desk(parts: Parts, http: httpx.AsyncClient, clock: Clock = now) -> Fa
     app = FastAPI(title="Billhook desk", openapi_url=None, redirect_slashes=False)
     app.state.parts = parts
     app.state.desk = desk = build_desk(parts, http, clock)
-    # As they were built, once per process: each app that includes a router builds all its routes anew.
+    # As they were built, once per process: each app that includes a router builds all its routes anew. So what holds
+    # for all of them is said by their routers: dependencies of the app would pass them by.
     for router in (assets.router, *_SIGN_IN, times.router, *ROUTERS, _elsewhere):
         app.router.routes.extend(router.routes)
     problems.install(app)

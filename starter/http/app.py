@@ -82,7 +82,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     )
     modules = (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health)
     app.state.calls = [route for module in modules for route in module.router.routes]
-    # As they were built, once per process: each app that includes a router builds all its routes anew.
+    # As they were built, once per process, as the desk's are: see starter/console/build.py.
     app.router.routes.extend(app.state.calls)
     _add_desk(app)
     app.state.agents = AgentDoor(app.state.parts, VERSION)

@@ -3,8 +3,11 @@
 import asyncio
 from typing import Any
 
+from temporalio.client import WorkflowUpdateFailedError
+
 from audit.auditor import audit
 from audit.sources import Sources
+from billing.decisions import Action, Propose
 from records.tokens import Scope
 from starter.agents.calls import call_id
 from starter.client import Engine, EngineUnreachable
@@ -47,6 +50,26 @@ async def test_of_two_wishes_under_one_key_at_once_one_is_kept(stack: Stack) -> 
         # The kept one may have moved the draft on already.
         assert {one and one["error"] for one in refused} <= {"conflict", "not-possible"}
         assert len(proposals(await stack.invoice(key))) == 1
+
+
+async def test_the_same_call_that_comes_by_two_updates_at_once_is_one(stack: Stack) -> None:
+    await stack.customer()
+    async with over_http(stack, *await agent_token(stack)) as agent:
+        key = await agent.drafts(**milestone_body(amount="9000.00"))
+        revision = (await stack.until(key, "awaiting_approval"))["revision"]
+    handle = stack.client.get_workflow_handle(key)
+
+    async def asks(action: Action, seen: str) -> list[Any]:
+        wish = Propose(action=action, actor=agent.name, call_id=f"{action}:{seen}", revision=seen)
+        calls = [handle.execute_update("propose", wish, id=f"{action}-{number}") for number in range(3)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    refused = await asks(Action.REVISE_DRAFT, revision)
+    assert {type(one) for one in refused} == {WorkflowUpdateFailedError}
+    first, *others = await asks(Action.REQUEST_ISSUE, revision)
+    assert first["status"] == "awaiting_approval"
+    assert others == [first, first]
+    assert len(proposals(await stack.invoice(key))) == 1
 
 
 async def test_what_an_agent_is_answered_our_records_hold(stack: Stack) -> None:

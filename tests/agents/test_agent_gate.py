@@ -15,7 +15,7 @@ from billing.errors import Forbidden
 from records.sql import now, table
 from records.tables import Token
 from records.tokens import Scope, revoke_token
-from starter import client as temporal
+from starter import asking
 from tests.agents.office import Agent, over_http
 from tests.agents.tokens import agent_token
 from tests.nasty import MESSAGE
@@ -163,7 +163,7 @@ async def test_an_expired_or_revoked_token_opens_nothing_and_issues_nothing_that
         assert (await stack.api.post("/mcp", json={}, headers=headers_of(agent))).status_code == 401
     # Were a door left open, the workflow would still ask for the token.
     wish = Propose(action=Action.REQUEST_ISSUE, actor=agent.name, call_id="a:b", revision=revision)
-    answer = await temporal.propose(stack.client, key, wish)
+    answer = await asking.propose(stack.client, key, wish)
     assert (answer.status, "no live token" in answer.note) == ("awaiting_approval", True)
 
 
@@ -190,7 +190,7 @@ async def test_no_decision_of_an_agent_is_taken_by_any_way(stack: Stack) -> None
         assert "/mcp" in answer.json()["next_step"]
     wish = Decide(action=Action.APPROVE, approver=name, revision=revision)
     with pytest.raises(Forbidden):
-        await temporal.decide(stack.client, key, wish)
+        await asking.decide(stack.client, key, wish)
     assert (await stack.invoice(key))["status"] == "awaiting_approval"
 
 

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from billing.decisions import Action, Propose
 from billing.intent import Patch
 from records.tokens import Scope
-from starter import client as temporal
+from starter import asking
 from tests.console.browser import Person
 from tests.console.office import Office, dana, office
 from tests.console.world import PROPOSED, change_requested, to_approve
@@ -25,7 +25,7 @@ async def proposed(stack: Stack, key: str, answer: Action, note: str, **said: An
     """An agent's answer to the only change request; its id."""
     case: str = (await stack.invoice(key))["cases"][0]["id"]
     wish = {"action": Action.PROPOSE_ANSWER, "case_id": case, "answer": answer, "note": note, **said}
-    await temporal.propose(stack.client, key, Propose(actor="clerk", call_id=uuid.uuid4().hex, **wish))
+    await asking.propose(stack.client, key, Propose(actor="clerk", call_id=uuid.uuid4().hex, **wish))
     return case
 
 
@@ -85,7 +85,7 @@ async def test_a_wish_for_issue_stands_above_the_forms_and_who_may_only_look_get
     key = await to_approve(office.stack)
     revision = (await office.stack.invoice(key))["revision"]
     wish = Propose(action=Action.REQUEST_ISSUE, actor="clerk", call_id="once", revision=revision, note="it is urgent")
-    await temporal.propose(office.stack.client, key, wish)
+    await asking.propose(office.stack.client, key, wish)
     async with office.person("otto", Scope.READ) as otto:
         await otto.sign_in()
         await otto.open(key)

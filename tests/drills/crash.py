@@ -46,18 +46,10 @@ AT_ONCE: Final = 12
 # Idle nearly all of the time; more would make the beginning of each slow enough to be taken for dead.
 PATIENCE_S: Final = 240.0
 SHOWN: Final = 12
-_EARLY: Final = (
-    "a signal that comes before a revived workflow has heard what its record says already is refused, and repeated"
-)
 LEFT_OUT: Final = {
     "cancelled_drafting": "what an API that answers errors was asked before the cancel is chance",
     "abandoned_after_approval": "its end contradicts the API, which is for the auditor to find",
     "cancel_refused": "a race of the recipient's approval against our cancel",
-    "ruled_from_the_temporal_ui": _EARLY,
-    "approved_by_signal": _EARLY,
-    "rejected_by_signal": _EARLY,
-    "parked_and_retried_by_signal": _EARLY,
-    "parked_and_abandoned_by_signal": _EARLY,
 }
 """Walks that end otherwise each time, or badly on purpose."""
 MEDDLED_WITH: Final = frozenset({"continued_awaiting_approval", "continued_parked"})

@@ -8,7 +8,8 @@ import uuid
 from typing import Any, Final
 
 from billing.decisions import Action, Propose
-from starter import client as temporal
+from starter import asking
+from starter.client import EngineUnreachable
 from tests.agents.tokens import agent_token
 from tests.paths.world import World
 from tests.stack import milestone_body
@@ -34,7 +35,7 @@ async def wishes(world: World, key: str, action: Action, **said: Any) -> None:
     async with asyncio.timeout(world.patience_s):
         while True:
             try:
-                await temporal.propose(world.stack.client, key, wish)
-            except temporal.EngineUnreachable:
+                await asking.propose(world.stack.client, key, wish)
+            except EngineUnreachable:
                 continue
             return
