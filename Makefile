@@ -21,9 +21,10 @@ $(STAMP): requirements/dev.lock pyproject.toml
 demo: $(STAMP)
 	@$(BIN)/billhook demo $(ARGS)
 
-# Without bytecode every process that a test starts compiles all that it imports.
+# Without bytecode every process that a test starts compiles all that it imports. The longest tests come first, one after
+# another: a worker that has nothing left takes from the one that has them.
 test: $(STAMP)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 drills: $(STAMP)
 	@$(BIN)/python -m tests.drills $(ARGS)

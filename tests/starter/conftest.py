@@ -15,12 +15,14 @@ from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 
 from records import events
 from records.session import Database
 from records.tables import EventRow
 from records.tokens import Scope, create_token
 from settings import Settings
+from starter import schedules
 from starter.http.app import create_app
 from starter.http.parts import Parts
 from tests.fresh import bring_up
@@ -104,3 +106,21 @@ async def api_without_temporal(tmp_path: Path) -> AsyncIterator[Api]:
     """Nothing listens where it looks for Temporal."""
     async with running_api("127.0.0.1:1", tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+async def without_schedules(temporal_address: str) -> AsyncIterator[Client]:
+    """Temporal without our schedules. Their ids are fixed: a test begins without them and leaves none."""
+    client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
+    await _forget_schedules(client)
+    yield client
+    await _forget_schedules(client)
+
+
+async def _forget_schedules(client: Client) -> None:
+    for one in schedules.planned(Settings()):
+        try:
+            await client.get_schedule_handle(one.id).delete()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise

@@ -1,7 +1,6 @@
 """Schedules on a real server: they come into being, stay as they should be, and run what they say."""
 
 import uuid
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from temporalio.client import Client, ScheduleOverlapPolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from billing.errors import BadInput
@@ -26,12 +24,8 @@ from workflows.usage_run import RunStart, UsageRunWorkflow
 
 
 @pytest.fixture
-async def client(temporal_address: str) -> AsyncIterator[Client]:
-    """The schedules' ids are fixed, so each test begins without them and leaves none."""
-    found = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
-    yield found
-    for one in schedules.planned(Settings()):
-        await found.get_schedule_handle(one.id).delete()
+def client(without_schedules: Client) -> Client:
+    return without_schedules
 
 
 async def test_applying_creates_once_updates_after_that_and_keeps_a_pause(client: Client) -> None:

@@ -6,6 +6,8 @@ import os
 import subprocess
 from typing import Any
 
+import pytest
+
 from starter.cli.exits import Exit
 from tests import commands
 from tests.stack import Stack
@@ -55,6 +57,7 @@ async def test_without_temporal_it_says_so_and_ends(stack: Stack) -> None:
         assert "next:" in ended.stderr
 
 
+@pytest.mark.usefixtures("without_schedules")
 async def test_schedules_are_shown_applied_paused_and_resumed(stack: Stack) -> None:
     missing = await billhook(stack, "schedule", "show")
     assert (missing.returncode, "missing" in missing.stdout) == (Exit.NOT_IN_ORDER, True), missing.stderr
@@ -64,4 +67,3 @@ async def test_schedules_are_shown_applied_paused_and_resumed(stack: Stack) -> N
     assert (shown.returncode, json.loads(shown.stdout)[0]["state"]) == (Exit.OK, "paused: quiet")
     assert (await billhook(stack, "schedule", "resume", "billhook-reconcile")).returncode == Exit.OK
     assert (await billhook(stack, "schedule", "pause", "nothing", "--note", "x")).returncode == Exit.NOT_FOUND
-    await stack.client.get_schedule_handle("billhook-reconcile").delete()

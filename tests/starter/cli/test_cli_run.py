@@ -73,6 +73,7 @@ async def test_what_cannot_be_run_is_said_with_the_next_step(stack: Stack, env: 
     assert (month.returncode, "is no month" in month.stderr) == (Exit.USAGE, True)
 
 
+@pytest.mark.usefixtures("without_schedules")
 async def test_a_schedule_is_applied_backfilled_and_removed_with_its_group(stack: Stack, env: Env) -> None:
     schedule = f"billhook-run-{env['GROUP']}"
     applied = await billhook(stack, "schedule", "apply", **env)
