@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import RedirectResponse
 from starlette.routing import Route
 
@@ -35,10 +37,13 @@ from starter.vendors.build import build_vendors
 from telemetry import tracing
 
 VERSION: Final = version("billhook")
+_TITLE: Final = "Billhook"
 _ABOUT: Final = (
     "From a billing trigger to an approved, billed invoice. Amounts are decimal strings with an ISO 4217 currency, "
     "times RFC 3339. Errors are problem+json and name the field. Make a token with `billhook token create`."
 )
+_MODULES: Final = (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health)
+_CALLS: Final = [route for module in _MODULES for route in module.router.routes]
 
 
 def create_app(settings: Settings, database: Database, client_factory: ClientFactory) -> FastAPI:
@@ -57,9 +62,8 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     )
     verifier = Verifier(settings.webhook_secret_list)
     app = FastAPI(
-        title="Billhook",
+        title=_TITLE,
         version=VERSION,
-        description=_ABOUT,
         lifespan=_lifespan,
         redirect_slashes=False,
         redoc_url=None,
@@ -80,8 +84,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         rates=rates,
         uses=Uses(database),
     )
-    modules = (webhooks, vendor_webhooks, triggers, invoices, queues, customers, usage, policy, health)
-    app.state.calls = [route for module in modules for route in module.router.routes]
+    app.state.calls = _CALLS
     # As they were built, once per process, as the desk's are: see starter/console/build.py.
     app.router.routes.extend(app.state.calls)
     _add_desk(app)
@@ -93,8 +96,14 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
     app.add_middleware(SecurityHeaders, pages={DESK: OF_DESK}, secure=settings.public_url.startswith("https:"))
     app.add_middleware(Timed, metrics=metrics)
     tracing.watch_app(app)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's own way to extend it
+    app.openapi = _description  # type: ignore[method-assign] # FastAPI's own way to extend it
     return app
+
+
+@cache
+def _description() -> dict[str, Any]:
+    """Once per process: no setting changes which calls there are."""
+    return describe(get_openapi(title=_TITLE, version=VERSION, description=_ABOUT, routes=_CALLS))
 
 
 def _add_desk(app: FastAPI) -> None:
