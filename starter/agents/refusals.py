@@ -43,8 +43,6 @@ def refusal(request: Request, error: Exception) -> Refusal:
 
 
 def as_result(found: Refusal) -> CallToolResult:
-    """As a tool's failed result, for whoever reads text and whoever reads structure."""
-    said = found.model_dump()
-    return CallToolResult(
-        content=[TextContent(type="text", text=json.dumps(said))], structured_content=said, is_error=True
-    )
+    """As a tool's failed result: JSON in its text, and nothing structured. That would have to fit what the tool says it
+    answers, and a client that looks whether it does would show nothing of the refusal."""
+    return CallToolResult(content=[TextContent(type="text", text=json.dumps(found.model_dump()))], is_error=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.agents.office import over_http, over_stdio
+from tests.agents.office import over_http, over_stdio, typed_error
 from tests.agents.tokens import agent_token
 from tests.stack import Stack, milestone_body
 
@@ -60,6 +60,24 @@ async def test_every_tool_is_listed_and_called_over_both_transports(stack: Stack
         assert (await agent.does("explain_policy"))["your_limits"] == {"USD": "5000.00"}
         owners = {one["field"]: one["owner"] for one in (await agent.does("fields_map"))["fields"]}
         assert owners["po_number"] == "recipient"
+
+
+@pytest.mark.parametrize("transport", [over_http, over_stdio])
+async def test_a_refusal_of_any_tool_reaches_a_client_that_checks_answers_against_schemas(
+    stack: Stack, transport: Any
+) -> None:
+    async with transport(stack, *await agent_token(stack)) as agent:
+        for tool in TOOLS:
+            # Two take no argument: nothing about them can be wrong but the token.
+            found = await agent.raw(tool, key={}, motion="no motion", status="no state", kind="no kind")
+            assert found.is_error is (tool not in {"explain_policy", "fields_map"}), tool
+            if not found.is_error:
+                continue
+            assert found.structured_content is None
+            told = typed_error(found)
+            assert (told["error"], told["retryable"]) == ("bad-input", False)
+            assert told["field"]
+            assert told["next_step"]
 
 
 @pytest.mark.parametrize("transport", [over_http, over_stdio])
