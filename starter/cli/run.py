@@ -11,6 +11,7 @@ from starter.cli.exits import Exit, Stop
 from starter.cli.months import Month
 from starter.cli.output import AsJson, data, data_json, say
 from starter.cli.records import with_database
+from starter.cli.surroundings import settings_here
 from starter.cli.temporal import with_temporal
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ _TALK_EVERY: Final = 5_000
 @app.command()
 def plan(period: Month, group: Group = None, as_json: AsJson = False) -> None:
     """Show what a run would do: invoices, totals, who must look, what changed, how long. Nothing is started."""
-    from settings import load_motions, load_settings  # noqa: PLC0415 - commands load what they need when they run
+    from settings import load_motions  # noqa: PLC0415 - commands load what they need when they run
 
-    wanted = _groups(load_motions(load_settings()), group)
+    wanted = _groups(load_motions(settings_here()), group)
     plans = with_database(lambda database: _plans(database, wanted, period))
     if as_json:
         data_json([one.model_dump(mode="json") for one in plans])
@@ -60,9 +61,9 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Run a month now. Repeating it starts only what has no invoice; a run that is under way is left alone."""
-    from settings import load_motions, load_settings  # noqa: PLC0415
+    from settings import load_motions  # noqa: PLC0415
 
-    wanted = _groups(load_motions(load_settings()), group)
+    wanted = _groups(load_motions(settings_here()), group)
     asked = {"by": by or _user(), "now": datetime.now(UTC), "early": early}
     found = with_temporal(lambda client, settings: _start(client, settings, wanted, period, asked))
     if as_json:
@@ -96,10 +97,10 @@ def _user() -> str:
 @app.command()
 def status(period: Month, group: Group = None, as_json: AsJson = False) -> None:
     """Show how far a month's run is: invoices, amounts, rate, when it is through, who was left out and why."""
-    from settings import load_motions, load_settings  # noqa: PLC0415
+    from settings import load_motions  # noqa: PLC0415
     from starter.cli.run_status import never, told  # noqa: PLC0415
 
-    wanted = _groups(load_motions(load_settings()), group)
+    wanted = _groups(load_motions(settings_here()), group)
     found = with_database(lambda database: _statuses(database, wanted, period))
     if as_json:
         data_json([_as_json(name, period, one) for name, one in found.items()])

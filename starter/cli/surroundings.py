@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from settings import Settings
 
 
 def use_embedded_credentials() -> None:
@@ -13,3 +17,11 @@ def use_embedded_credentials() -> None:
         for name, value in credentials.read(data_dir, file).items():
             if f"{name}_FILE" not in os.environ:
                 os.environ.setdefault(name, value)
+
+
+def settings_here() -> "Settings":
+    """The settings of that stack where one is kept here. Raises BadInput naming the one that cannot be used."""
+    from settings import load_settings  # noqa: PLC0415
+
+    use_embedded_credentials()
+    return load_settings()

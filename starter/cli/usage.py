@@ -14,6 +14,7 @@ from starter.cli.exits import Exit, Stop
 from starter.cli.months import Month
 from starter.cli.output import AsJson, data, data_json, field, printable, rows, say
 from starter.cli.records import with_database
+from starter.cli.surroundings import settings_here
 from starter.cli.wording import for_terminal
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ def _opened(file: Path) -> Iterator[BinaryIO]:
 
 
 async def _imported(database: "Database", file: BinaryIO, form: "Format", rejects: Path) -> "Summary":
-    from settings import load_motions, load_settings  # noqa: PLC0415
+    from settings import load_motions  # noqa: PLC0415
     from starter.usage_import import Importer, Rejects  # noqa: PLC0415
 
-    groups = {group.name: group for group in load_motions(load_settings()).billing_groups}
+    groups = {group.name: group for group in load_motions(settings_here()).billing_groups}
     with Rejects(rejects) as kept:
         return await Importer(database, groups, kept, say).run(file, form)
 

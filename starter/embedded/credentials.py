@@ -15,6 +15,8 @@ API_KEY: Final = "BILLHOOK_JUPITER_API_KEY"
 SESSION_SECRET: Final = "BILLHOOK_SESSION_SECRET"  # noqa: S105 - a variable's name
 TOKEN: Final = "BILLHOOK_TOKEN"  # noqa: S105 - a variable's name
 API_URL: Final = "BILLHOOK_API_URL"
+MOTIONS_FILE: Final = "BILLHOOK_MOTIONS_FILE"
+POLICY_FILE: Final = "BILLHOOK_POLICY_FILE"
 
 
 def read(data_dir: Path, name: str = FILE_NAME) -> dict[str, str]:

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -48,13 +48,17 @@ class Outside:
 
 @dataclass(frozen=True)
 class Stack:
-    """One stack on one data directory. `secrets` are the variables of credentials.env."""
+    """One stack on one data directory. `secrets` are the variables of credentials.env.
+
+    `rules` are the settings that name the files of motions and policy, those that are set, as absolute paths.
+    """
 
     data_dir: Path
     ports: Ports
     outside: Outside
     secrets: Mapping[str, str]
     task_queue: str = "billhook"
+    rules: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def api_url(self) -> str:
@@ -116,9 +120,16 @@ class Stack:
             "BILLHOOK_PUBLIC_URL": self.api_url,
             "BILLHOOK_SMTP_URL": self.smtp_url,
             "BILLHOOK_TASK_QUEUE": self.task_queue,
+            **self.rules,
             **({} if self.outside.jupiter else {name: one for name, one in SHARED.items() if name not in os.environ}),
             "TEMPORAL_ADDRESS": self.temporal_address,
         }
+
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """What a command in another terminal must know of this stack, besides its secrets: addresses and rules."""
+        told = self.environment.items()
+        return {name: value for name, value in told if name.endswith(("_URL", "_ADDRESS")) or name in self.rules}
 
     def parts(self) -> list[Part]:
         """The parts that this stack brings itself, in the order they start."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from settings import secret_in
+from settings import Settings, load_settings, secret_in
 from starter.embedded import credentials
 from starter.embedded.errors import DirectoryInUse
 from starter.embedded.ports import Ports
@@ -35,14 +35,13 @@ def sole_owner(data_dir: Path) -> Iterator[None]:
 async def running(data_dir: Path, ports: Ports, say: Say) -> AsyncIterator[tuple[Stack, Supervisor]]:
     """The stack, started part by part and stopped at the end of the block.
 
-    Raises PortTaken, DirectoryInUse, PartFailed, or StackError.
+    Raises PortTaken, DirectoryInUse, PartFailed, StackError, or BadInput naming a setting.
     """
     data_dir = data_dir.absolute()  # noqa: ASYNC240 - before anything runs
     with sole_owner(data_dir):
         outside = Outside.of(os.environ)
-        stack = Stack(
-            data_dir, ports, outside, _secrets(data_dir, outside), os.environ.get("BILLHOOK_TASK_QUEUE") or "billhook"
-        )
+        queue = os.environ.get("BILLHOOK_TASK_QUEUE") or "billhook"
+        stack = Stack(data_dir, ports, outside, _secrets(data_dir, outside), queue, rules(load_settings()))
         ports.check(stack.needed_ports)
         async with Supervisor(data_dir / "logs", say) as supervisor:
             stack = await _with_token(stack)
@@ -51,6 +50,12 @@ async def running(data_dir: Path, ports: Ports, say: Say) -> AsyncIterator[tuple
                 await supervisor.start(part)
             yield stack, supervisor
             say("stopping")
+
+
+def rules(settings: Settings) -> dict[str, str]:
+    """The files of motions and policy, wherever a command that asks for them is typed."""
+    files = {credentials.MOTIONS_FILE: settings.motions_file, credentials.POLICY_FILE: settings.policy_file}
+    return {name: str(file.absolute()) for name, file in files.items() if file}
 
 
 def _secrets(data_dir: Path, outside: Outside) -> dict[str, str]:
@@ -74,8 +79,7 @@ async def _with_token(stack: Stack) -> Stack:
     token = await prepare_records(stack)
     kept = {credentials.TOKEN: token, credentials.API_URL: stack.api_url}
     credentials.write(stack.data_dir, {**credentials.read(stack.data_dir), **kept})
-    addresses = {name: value for name, value in stack.environment.items() if name.endswith(("_URL", "_ADDRESS"))}
-    credentials.write(stack.data_dir, addresses, credentials.ADDRESSES)
+    credentials.write(stack.data_dir, stack.surroundings, credentials.ADDRESSES)
     return replace(stack, secrets={**stack.secrets, **kept})
 
 

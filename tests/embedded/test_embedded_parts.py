@@ -10,12 +10,13 @@ from pathlib import Path
 import aiosmtplib
 import pytest
 
+from settings import load_settings
 from starter.embedded import credentials
 from starter.embedded.errors import DirectoryInUse, PortTaken
 from starter.embedded.mailsink import file_name, serve
 from starter.embedded.ports import HOST, Ports
 from starter.embedded.stack import Outside, Stack
-from starter.embedded.up import sole_owner
+from starter.embedded.up import rules, sole_owner
 
 
 def test_a_taken_port_is_refused_naming_port_and_flag() -> None:
@@ -50,6 +51,20 @@ def test_what_stands_outside_is_not_started(tmp_path: Path) -> None:
     assert stack.environment["TEMPORAL_ADDRESS"] == "temporal.example:7233"
     assert stack.environment["BILLHOOK_JUPITER_URL"] == "https://api.example"
     assert set(stack.needed_ports) == {"api", "smtp"}
+
+
+def test_another_terminal_is_told_addresses_and_rules_from_any_folder_and_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BILLHOOK_MOTIONS_FILE", "examples/motions.toml")
+    monkeypatch.delenv("BILLHOOK_POLICY_FILE", raising=False)
+    secrets = credentials.ensure(tmp_path)
+    stack = Stack(tmp_path, Ports(), Outside(), secrets, rules=rules(load_settings()))
+    assert stack.surroundings["BILLHOOK_MOTIONS_FILE"] == str(tmp_path / "examples/motions.toml")
+    assert stack.surroundings["TEMPORAL_ADDRESS"] == stack.temporal_address
+    assert "BILLHOOK_POLICY_FILE" not in stack.surroundings
+    assert not set(secrets.values()) & set(stack.surroundings.values())
 
 
 def test_parts_start_in_the_order_of_the_design(tmp_path: Path) -> None:

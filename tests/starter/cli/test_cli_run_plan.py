@@ -13,6 +13,7 @@ from records.metering import take
 from records.session import Database
 from records.subscriptions import put_subscription
 from starter.cli.exits import Exit
+from starter.embedded import credentials
 from tests import commands
 from tests.records.metered import GROUPS, NOW, a_body, an_event
 
@@ -79,6 +80,21 @@ def test_a_program_reads_every_group_as_json(run: Run) -> None:
     }
     assert found["nz"]["pace"] == {"steps": {"jupiter": 2, "mail": 1}, "rates": {}, "seconds": None, "bound_by": None}
     assert found["europe"]["asks"]["named"][0]["subscription_id"] == "s2"
+
+
+def test_another_terminal_has_the_stacks_motions_unless_its_environment_says_otherwise(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BILLHOOK_MOTIONS_FILE")
+    assert run("2026-10").returncode == Exit.NOT_FOUND
+    kept = {credentials.MOTIONS_FILE: str(tmp_path / "motions.toml")}
+    credentials.write(tmp_path, kept, credentials.ADDRESSES)
+    found = json.loads(run("2026-10", "--json").stdout)
+    assert [one["group"] for one in found] == ["europe", "nz"]
+    own = tmp_path / "own.toml"
+    own.write_text('[[billing_groups]]\nname = "asia"\nzone = "Asia/Kolkata"\n', encoding="utf-8")
+    [group] = json.loads(run("2026-10", "--json", BILLHOOK_MOTIONS_FILE=str(own)).stdout)
+    assert group["group"] == "asia"
 
 
 def test_without_a_limit_it_says_which_setting_has_none(run: Run) -> None:
