@@ -132,10 +132,21 @@ async def apply(client: Client, settings: Settings) -> list[str]:
     return [await _apply(client, one) for one in planned(settings)]
 
 
-async def remove_unplanned(client: Client, settings: Settings) -> list[str]:
+async def remove_unplanned(client: Client, settings: Settings, *, without_file: bool = False) -> list[str]:
     """Take away the monthly runs of groups that motions.toml no longer has; what was done, in words. Nobody else's
-    schedule is touched: ours start our workflow on our queue. Raises RPCError, BadInput."""
+    schedule is touched: ours start our workflow on our queue.
+
+    Where no motions.toml is set they are taken `without_file` only, since the setting may be missing here alone.
+    Raises RPCError, BadInput.
+    """
     found = await unplanned(client, settings)
+    if found and settings.motions_file is None and not without_file:
+        raise BadInput(
+            "motions_file",
+            f"no motions.toml is set here, so nothing says whether {', '.join(found)} may go; nothing was changed",
+            "set BILLHOOK_MOTIONS_FILE to the one that the workers have; "
+            "if there is none any more, run `billhook schedule apply --remove`",
+        )
     for schedule_id in found:
         await client.get_schedule_handle(schedule_id).delete(rpc_timeout=CALL_TIMEOUT)
     return [f"{one}: removed, motions.toml has no such billing group" for one in found]

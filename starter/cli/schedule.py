@@ -9,6 +9,7 @@ import typer
 from starter.cli.exits import Exit, Stop
 from starter.cli.months import month
 from starter.cli.output import AsJson, data, rows, say
+from starter.cli.surroundings import settings_here
 from starter.cli.temporal import with_temporal
 
 if TYPE_CHECKING:
@@ -19,11 +20,18 @@ if TYPE_CHECKING:
 
 app: Final = typer.Typer(help="What Temporal starts by the clock.", no_args_is_help=True)
 
+_GONE: Final = "motions.toml has no such billing group; `billhook schedule apply` removes it"
+_UNKNOWN: Final = "no motions.toml is set here that could have its group; set BILLHOOK_MOTIONS_FILE"
+
 Id = Annotated[str, typer.Argument(metavar="ID", help="The schedule's id, as `billhook schedule show` prints it.")]
 
 
 @app.command("apply")
-def apply_() -> None:
+def apply_(
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove every group's run where no motions.toml is set at all.")
+    ] = False,
+) -> None:
     """Create the schedules or bring them up to date; remove the runs of groups that motions.toml no longer has.
 
     Every worker creates and updates them at its start; only this command removes. A pause is kept.
@@ -31,7 +39,9 @@ def apply_() -> None:
     from starter import schedules  # noqa: PLC0415 - commands load what they need when they run
 
     async def work(client: "Client", settings: "Settings") -> list[str]:
-        return [*await schedules.apply(client, settings), *await schedules.remove_unplanned(client, settings)]
+        # What may not be removed is refused before anything is changed.
+        removed = await schedules.remove_unplanned(client, settings, without_file=remove)
+        return [*await schedules.apply(client, settings), *removed]
 
     for line in with_temporal(work):
         data(line)
@@ -42,14 +52,15 @@ def show(as_json: AsJson = False) -> None:
     """Print each schedule as the server has it."""
     from starter import schedules  # noqa: PLC0415
 
-    async def work(client: "Client", settings: "Settings") -> "tuple[list[Shown], list[str]]":
-        return await schedules.show(client, settings), await schedules.unplanned(client, settings)
+    async def work(client: "Client", settings: "Settings") -> "tuple[list[Shown], list[str], bool]":
+        shown, unplanned = await schedules.show(client, settings), await schedules.unplanned(client, settings)
+        return shown, unplanned, settings.motions_file is not None
 
-    shown, unplanned = with_temporal(work)
+    shown, unplanned, has_file = with_temporal(work)
     found = [_row(asdict(one)) for one in shown]
     rows(found, ("id", "says", "state", "next_at", "last_at", "running"), as_json=as_json)
     for schedule_id in unplanned:
-        say(f"{schedule_id}: motions.toml has no such billing group; `billhook schedule apply` removes it")
+        say(f"{schedule_id}: {_GONE if has_file else _UNKNOWN}")
     if any(not one["exists"] for one in found):
         raise Stop(Exit.NOT_IN_ORDER, "cause: a schedule is missing", "next:  billhook schedule apply")
 
@@ -88,10 +99,10 @@ def backfill(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be fired.")] = False,
 ) -> None:
     """Fire a billing group's schedule for months that it missed, one after the other."""
-    from settings import load_motions, load_settings  # noqa: PLC0415
+    from settings import load_motions  # noqa: PLC0415
     from starter import schedules  # noqa: PLC0415
 
-    settings = load_settings()
+    settings = settings_here()
     group = load_motions(settings).group(_known(schedule_id, settings).removeprefix(schedules.RUN))
     if group is None:
         raise Stop(

@@ -74,6 +74,26 @@ async def test_what_cannot_be_run_is_said_with_the_next_step(stack: Stack, env: 
 
 
 @pytest.mark.usefixtures("without_schedules")
+async def test_without_a_motions_file_no_schedule_is_removed_unless_it_is_told_so(stack: Stack, env: Env) -> None:
+    schedule = f"billhook-run-{env['GROUP']}"
+    await billhook(stack, "schedule", "apply", **env)
+
+    async def listed() -> bool:
+        return schedule in (await billhook(stack, "schedule", "show")).stderr
+
+    await assert_eventually(listed, patience_s=60)
+    refused = await billhook(stack, "schedule", "apply")
+    assert (refused.returncode, refused.stdout) == (Exit.REFUSED, "")
+    assert "field: motions_file" in refused.stderr
+    assert schedule in refused.stderr
+    assert "set BILLHOOK_MOTIONS_FILE" in refused.stderr
+    kept = await billhook(stack, "schedule", "show", "--json", **env)
+    assert [one["exists"] for one in json.loads(kept.stdout) if one["id"] == schedule] == [True]
+    told = await billhook(stack, "schedule", "apply", "--remove")
+    assert f"{schedule}: removed" in told.stdout
+
+
+@pytest.mark.usefixtures("without_schedules")
 async def test_a_schedule_is_applied_backfilled_and_removed_with_its_group(stack: Stack, env: Env) -> None:
     schedule = f"billhook-run-{env['GROUP']}"
     applied = await billhook(stack, "schedule", "apply", **env)
