@@ -11,10 +11,14 @@ _HEAD: Final = (
 )  # fmt: skip
 
 
+_WIDTH: Final = len("billing_entity")
+# The longest name.
+
+
 def shown(invoice: dict[str, Any]) -> Iterator[str]:
     """Line by line: what it is, what it says, what a person can do, what happened."""
     for name, text in (*_head(invoice), *_content(invoice), *_people(invoice)):
-        yield f"{name:12} {printable(text)}"
+        yield f"{name:{_WIDTH}} {printable(text)}"
     for entry in invoice.get("timeline") or []:
         yield f"{entry['at']}  {printable(entry['actor'])}: {printable(entry['text'])}"
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from starter.cli.exits import Exit
+from starter.cli.showing import shown
 from tests import commands
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -209,3 +210,16 @@ def test_doctor_says_item_by_item_what_is_missing(run: Run) -> None:
     for item in ("database", "temporal", "invoicing API", "smtp", "webhook secrets"):
         assert found[item]["state"] == "failed"
         assert found[item]["next_step"]
+
+
+def test_an_invoice_is_shown_with_every_value_in_one_column() -> None:
+    invoice = {
+        "customer_name": "Acme",
+        "recipient": {"billing_entity": "Acme Holding", "po_number": "P-1"},
+        "content": {"lines": [], "payment_terms": "net_30"},
+        "assignee": "dana",
+    }
+    lines = list(shown(invoice))
+    [column] = {line.index(value) for line in lines for value in ("Acme", "P-1", "net_30", "dana") if value in line}
+    assert {line[column - 1] for line in lines} == {" "}
+    assert not any(line[column].isspace() for line in lines)
