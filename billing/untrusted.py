@@ -60,8 +60,10 @@ def quoted(value: object, limit: int = TEXT_LIMIT) -> str:
 
 def fenced(value: object, limit: int = TEXT_LIMIT) -> str:
     """`value` for a program that reads text as instructions: between two marks that name its own hash, so that no text
-    holds the mark that would end it. What looks like a mark inside is taken apart too."""
+    holds the mark that would end it. What looks like a mark inside is taken apart too. Of nothing nothing is said."""
     words = _FENCE.sub("(", plain(value, limit))
+    if not words:
+        return ""
     mark = hashlib.sha256(words.encode()).hexdigest()[:16]
     while mark in words:
         mark = hashlib.sha256(mark.encode()).hexdigest()[:16]

@@ -68,6 +68,28 @@ async def test_hostile_words_are_plain_and_fenced_wherever_they_come_to_an_agent
     assert "</untrusted" not in found[2].lower()
 
 
+async def test_our_own_words_come_as_they_are_and_what_is_empty_comes_empty(stack: Stack) -> None:
+    await stack.customer()
+    async with over_http(stack, *await agent_token(stack)) as agent:
+        key = await agent.drafts(**milestone_body(amount="100.00"))
+        revision = (await stack.until(key, "awaiting_approval"))["revision"]
+        (waiting,) = (await agent.does("list_waiting"))["waiting"]
+        seen = await agent.does("invoice_status", key=key)
+        assert waiting["reason"] == seen["reasons"][0]["text"]
+        assert seen["waiting_for"].startswith("Waits for a person to approve.")
+        await agent.does("request_issue", key=key, revision=revision)
+        await stack.until(key, "sent")
+        (listed,) = (await agent.does("list_invoices"))["invoices"]
+        assert listed["waiting_for"] == "Waits for the recipient to look at it."
+        await stack.recipient(key, "change-request", message="Please split it.")
+        await stack.until(key, "change_requested")
+        asked = await agent.does("invoice_status", key=key)
+        assert asked["cases"][0]["answer"] == ""
+        assert FENCE.fullmatch(asked["waiting_for"]), "it names the recipient's change request"
+        (waiting,) = (await agent.does("list_waiting"))["waiting"]
+        assert FENCE.fullmatch(waiting["reason"])
+
+
 async def test_neither_the_recipient_s_link_nor_a_secret_is_handed_over(stack: Stack) -> None:
     await stack.customer()
     async with over_http(stack, *await agent_token(stack)) as agent:
@@ -85,6 +107,7 @@ async def test_neither_the_recipient_s_link_nor_a_secret_is_handed_over(stack: S
 
 
 def test_a_fence_holds_what_plain_says_and_is_closed_by_no_text() -> None:
+    assert fenced("") == fenced(" \n") == ""
     first = fenced("good morning")
     mark = FENCE.fullmatch(first)
     assert mark is not None
