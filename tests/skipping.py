@@ -40,12 +40,13 @@ POLLERS: Final = PollerBehaviorSimpleMaximum(10)
 # fetches, and time stands still.
 
 
-class MailsGoOn(Interceptor):
-    """A courtesy mail that its workflow gives up goes on; nobody asks the server to cancel it.
+class StepsGoOn(Interceptor):
+    """A step that its workflow gives up goes on; nobody asks the server to cancel it. What is a courtesy is not waited
+    for, as ever; any other step is, to its end.
 
     The test server refuses a workflow task that cancels what ended while the task was with the worker, each time that
-    it is tried again, and strands the run for good (temporalio/sdk-java#3088); a real server takes it. Approvers of a
-    simulated year answer while the mail that asks them is on its way, so some years stood still by that.
+    it is tried again, and strands the run for good (temporalio/sdk-java#3088); a real server takes it. In a
+    simulated year people answer and cancel while a mail or a call is on its way, so some years stood still by that.
     """
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name
@@ -61,7 +62,10 @@ class _Outbound(WorkflowOutboundInterceptor):
     def start_activity(self, input: StartActivityInput) -> ActivityHandle[Any]:  # noqa: A002 - the SDK's name
         if input.schedule_to_close_timeout is not None:
             input.cancellation_type = ActivityCancellationType.ABANDON
-        return super().start_activity(input)
+            return super().start_activity(input)
+        handle = super().start_activity(input)
+        handle.cancel = lambda *_, **__: False  # type: ignore[method-assign] # a step's handle, and nothing else's
+        return handle
 
 
 def _value_type(key: SearchAttributeKey[Any]) -> IndexedValueType.ValueType:

@@ -35,7 +35,7 @@ from tests.drills.audited import NO_LIST, findings
 from tests.drills.report import DrillReport
 from tests.drills.simulation_people import OPEN, People
 from tests.drills.simulation_plan import CUSTOMERS, STEP_DAYS, STEPS, Step, Trigger, drawn
-from tests.skipping import POLLERS, MailsGoOn, skipping_server
+from tests.skipping import POLLERS, StepsGoOn, skipping_server
 from tests.stack import Stack, assert_eventually, running_stack
 
 PACE: Final = timedelta(seconds=20)
@@ -261,7 +261,7 @@ async def _world(seed: int) -> AsyncIterator[Year]:
                     "workflow_task_poller_behavior": POLLERS,
                     "activity_task_poller_behavior": POLLERS,
                 },
-                interceptors=[MailsGoOn()],
+                interceptors=[StepsGoOn()],
                 policy_file=_policy(folder),
                 reconcile_grace_s=0,
             )
