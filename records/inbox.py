@@ -120,9 +120,10 @@ def _approvals() -> Select[Any]:
 
 
 def _cases() -> Select[Any]:
+    """Not those that a version is being made for: what waits then is that version's approval or repair."""
     return _branch(
         Kind.CASE, _K.c.key, _K.c.id, _K.c.deadline, _K.c.deadline, _K.c.owner, _K.c.message, _K.c.version
-    ).where(_K.c.status == "open", _I.c.key == _K.c.key)
+    ).where(_K.c.status == "open", _I.c.key == _K.c.key, _I.c.status == Status.CHANGE_REQUESTED.value)
 
 
 def _repairs() -> Select[Any]:

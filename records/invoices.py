@@ -266,19 +266,25 @@ class OpenCase(CaseView):
     key: str
 
 
+class ListedCase(OpenCase):
+    """Where its invoice is no longer `change_requested`, a version is being made that answers it."""
+
+    invoice_status: str
+
+
 class CasePage(BaseModel):
     """One page of open change requests; `next_cursor` is empty on the last."""
 
-    data: list[OpenCase]
+    data: list[ListedCase]
     next_cursor: str | None = None
 
 
 async def open_cases(s: AsyncSession, *, cursor: str | None = None, limit: int = 50) -> CasePage:
-    """Change requests without an answer, the next deadline first. Raises BadInput on a cursor of another list."""
-    query = select(_K).where(_K.c.status == "open")
+    """Change requests that are not closed, the next deadline first. Raises BadInput on a cursor of another list."""
+    query = select(_K, _I.c.status.label("invoice_status")).join(_I, _I.c.key == _K.c.key).where(_K.c.status == "open")
     place = (_K.c.deadline, _K.c.key, _K.c.id)
     shown, next_cursor = await paged(s, query, place, cursor=cursor, limit=limit)
-    return CasePage(data=[OpenCase.model_validate(dict(row)) for row in shown], next_cursor=next_cursor)
+    return CasePage(data=[ListedCase.model_validate(dict(row)) for row in shown], next_cursor=next_cursor)
 
 
 async def keys_of(s: AsyncSession, external_ids: Collection[str]) -> dict[str, str]:

@@ -26,6 +26,8 @@ from workflows.steps import Steps
 from workflows.wishes import check
 
 _EXPIRED = "nobody decided in time"
+_STANDS = "We cannot agree to this change. The invoice stands as it was issued."
+# What the recipient reads: a reason that one of us gave for another of us is not his to read.
 
 
 class Approval:
@@ -159,7 +161,7 @@ class Approval:
         asked.answer = self._say.answer().model_copy(update={"status": Status.REJECTED.value} if ends else {})
         self._outcome = f"rejected by {wish.approver}"
         if not ends:
-            await self._decline_next_version(wish.note, wish.approver)
+            await self._decline_next_version(wish.approver)
             raise Edited
         raise Stopped(wish.approver, wish.note, status=Status.REJECTED)
 
@@ -186,15 +188,15 @@ class Approval:
     async def _expire(self) -> None:
         self._outcome = "expired"
         if self._state.issued_version:
-            await self._decline_next_version(_EXPIRED, "policy")
+            await self._decline_next_version("policy")
             raise Edited
         raise Stopped("policy", _EXPIRED, status=Status.REJECTED)
 
-    async def _decline_next_version(self, words: str, by: str) -> None:
+    async def _decline_next_version(self, by: str) -> None:
         """Our own approver refused the next version: the recipient's wish is declined, the issued version stands."""
         case = self._state.cases[self._state.answering_case or ""]
-        await self._steps.take(step.DECLINE_CHANGE, lambda: self._requests.decline(case.id, words))
-        resolve(self._state, case.id, "declined", workflow.now(), by, words)
+        await self._steps.take(step.DECLINE_CHANGE, lambda: self._requests.decline(case.id, _STANDS))
+        resolve(self._state, case.id, "declined", workflow.now(), by, _STANDS)
         self._state.back_to_issued()
 
     def _refuse_rest(self) -> None:

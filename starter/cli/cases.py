@@ -13,7 +13,7 @@ from starter.cli.queues import Limit
 
 app: Final = typer.Typer(help="Change requests of recipients.", no_args_is_help=True)
 
-COLUMNS: Final = ("key", "id", "version", "owner", "remind_at", "deadline", "breached_at", "message")
+COLUMNS: Final = ("key", "id", "version", "invoice_status", "owner", "remind_at", "deadline", "breached_at", "message")
 
 Case = Annotated[
     str | None, typer.Argument(metavar="CASE", help="The change request's id; needed only where several are open.")

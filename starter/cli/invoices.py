@@ -17,7 +17,7 @@ app: Final = typer.Typer(help="Look at invoices and decide on them.", no_args_is
 COLUMNS: Final = ("key", "status", "total", "currency", "version", "customer_id", "waiting_for")
 
 Key = Annotated[str, typer.Argument(help="The invoice's key, for example invoice:project_4821:milestone_3.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept with the decision.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept with the decision, and the recipient does not read it.")]
 Revision = Annotated[
     str | None, typer.Option(help="The revision you saw (invoice show names it). Without it: the present one.")
 ]
@@ -77,7 +77,7 @@ def approve(
 
 @app.command()
 def reject(key: Key, reason: Reason, revision: Revision = None) -> None:
-    """Reject an invoice that waits for a human; its draft is discarded."""
+    """Reject an invoice that waits for a human: its draft is discarded; a version that is issued already stands."""
     _decide(key, "reject", reason, revision, None)
 
 

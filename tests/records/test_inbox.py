@@ -68,6 +68,7 @@ async def test_what_waits_is_one_list_by_deadline_with_repairs_as_due_since_they
         _approval("never", None),
         _case("c", _hours(3)),
         _case("closed", _hours(1), status="declined"),
+        _case("answered", _hours(1)).model_copy(update={"status": Status.ISSUING}),
         _repair("r", _hours(4)),
         a_record(1, Status.SENT, key=_key("sent")),
     )

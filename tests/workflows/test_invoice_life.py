@@ -292,6 +292,11 @@ async def test_a_rejected_next_version_leaves_the_issued_one_standing(stack: Sta
     await _decide(stack, key, approver, action="reject", revision=waiting["revision"], note="too much")
     standing = await stack.until(key, "sent", "viewed")
     assert (standing["version"], standing["total"]) == (1, "20000.00")
+    assert standing["decisions"][-1]["note"] == "too much"
+    assert standing["cases"][0]["answer"] == "We cannot agree to this change. The invoice stands as it was issued."
+    page = (await stack.recipient(key)).text
+    assert "stands as it was issued" in page
+    assert "too much" not in page, "what one of us told the others is not the recipient's to read"
     await stack.recipient(key, "approve", version="1")
     assert (await stack.until(key, "billed"))["total"] == "20000.00"
 

@@ -42,7 +42,8 @@ ACTS: Final = (
         "reject",
         Action.REJECT,
         "Reject",
-        "Nothing is issued; the draft is discarded and no number is used.",
+        "Nothing is issued: a draft is discarded and no number is used; a version that is issued already stands, "
+        "and the change is declined. Your reason stays with us.",
         "Reason",
         words_needed=True,
         weight="danger",
