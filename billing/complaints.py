@@ -19,6 +19,7 @@ _NO_TIME: Final = ("it is no such time", TIMES)
 _NO_DECIMAL: Final = ("it is no plain decimal", 'send a decimal string such as "1250.00"')
 _OTHER_VALUE: Final = ("it is none of the values that there are", "send {expected}")
 _WORDS: Final[dict[str, tuple[str, str]]] = {
+    "json_invalid": ("it is no JSON", "send a JSON object in UTF-8"),
     "missing": ("it is missing", "send it"),
     "extra_forbidden": ("there is no such field", f"leave it out; {_LISTED}"),
     "string_type": _NO_TEXT,

@@ -20,7 +20,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from billing.errors import BillhookError, Unauthorized
+from billing.complaints import TIMES
+from billing.errors import BadInput, BillhookError, Unauthorized
 from billing.events import InvoiceEvent
 from records import events
 from records.group import GroupCommit
@@ -36,6 +37,7 @@ _JUST_NOW_S: Final = 1.0
 _NEWEST: Final = 0.01
 # The weight of one answer in what is usual.
 _HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_SEND_ALL: Final = f"send {', '.join(_HEADERS)}, as Standard Webhooks has them"
 
 
 class BadSignature(Unauthorized):
@@ -72,7 +74,7 @@ class Verifier:
         given = {name: headers.get(name, "") for name in _HEADERS}
         for name, value in given.items():
             if not value:
-                raise BadSignature(f"the header {name} is missing", field=name)
+                raise BadSignature(f"the header {name} is missing", field=name, next_step=_SEND_ALL)
         given["webhook-signature"] = _known_versions(given["webhook-signature"])
         refusals = [_refusal(secret, body, given) for secret in self._secrets]
         if all(refusals):
@@ -85,19 +87,21 @@ def read_event(body: bytes) -> InvoiceEvent:
         event = InvoiceEvent.model_validate_json(body)
         event.created_at.astimezone(UTC)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Malformed(f"{field or 'body'}: {first['msg']}", field=field or "body") from error
+        raise _unreadable(BadInput.of(error)) from error
     except OverflowError as error:
-        raise Malformed("created_at: out of range", field="created_at") from error
+        raise Malformed("created_at: no calendar has it", field="created_at", next_step=TIMES) from error
     if event.data.version > _MAX_VERSION:
-        raise Malformed("data.version: out of range", field="data.version")
+        raise Malformed("data.version: no invoice has so many", field="data.version", next_step="send 1, 2, 3 ...")
     stored = {"id": event.id, "type": event.type, "data.invoice_id": event.data.invoice_id}
     for field, value in {**stored, "data.reference": event.data.reference or ""}.items():
         if "\x00" in value:
             # PostgreSQL holds no NUL in text: it would refuse the row for ever.
-            raise Malformed(f"{field}: has a NUL character", field=field)
+            raise Malformed(f"{field}: it holds a NUL", field=field, next_step="leave the NUL out")
     return event
+
+
+def _unreadable(found: BadInput) -> Malformed:
+    return Malformed(found.detail, field=found.field, next_step=found.next_step)
 
 
 class Door:

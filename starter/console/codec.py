@@ -108,4 +108,5 @@ def _read(body: bytes) -> Payloads:
     try:
         return Parse(body, Payloads(), ignore_unknown_fields=True)
     except ParseError as error:
-        raise Malformed("the body is no list of payloads", field="payloads") from error
+        words = "send what the Temporal UI sends a codec: {payloads: [...]}"
+        raise Malformed("the body is no list of payloads", field="payloads", next_step=words) from error

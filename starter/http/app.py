@@ -30,6 +30,7 @@ from starter.http.metrics import Metrics, Timed
 from starter.http.openapi import describe
 from starter.http.parts import Parts
 from starter.http.rates import AddressLimit, Rates
+from starter.http.refused import RefusedWebhooks
 from starter.http.routes import customers, health, invoices, policy, queues, triggers, usage, vendor_webhooks, webhooks
 from starter.http.uses import Uses
 from starter.intake import Door, Verifier
@@ -83,6 +84,7 @@ def create_app(settings: Settings, database: Database, client_factory: ClientFac
         vendors=vendors,
         rates=rates,
         uses=Uses(database),
+        refused=RefusedWebhooks(),
     )
     app.state.calls = _CALLS
     # As they were built, once per process, as the desk's are: see starter/console/build.py.

@@ -14,6 +14,7 @@ from starter.deciding import Deciding
 from starter.dispatcher import Dispatcher
 from starter.http.metrics import Metrics
 from starter.http.rates import Rates
+from starter.http.refused import RefusedWebhooks
 from starter.http.uses import Uses
 from starter.intake import Door, Verifier
 from starter.vendors.build import Vendors
@@ -36,6 +37,7 @@ class Parts:
     vendors: Vendors
     rates: Rates
     uses: Uses
+    refused: RefusedWebhooks
 
 
 async def parts_of(request: Request) -> Parts:

@@ -69,14 +69,14 @@ def json_of(raw: bytes) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise Malformed("the body is no JSON", field="body") from error
+        raise Malformed("the body is no JSON", field="body", next_step="send JSON in UTF-8") from error
 
 
 def object_of(raw: bytes) -> dict[str, Any]:
     """Raises Malformed."""
     found = json_of(raw)
     if not isinstance(found, dict):
-        raise Malformed("the body is no JSON object", field="body")
+        raise Malformed("the body is no JSON object", field="body", next_step="send one event, as a JSON object")
     return found
 
 
@@ -91,7 +91,7 @@ def header(call: Call, name: str) -> str:
     """Raises Malformed where the header is missing."""
     value = call.headers.get(name, "")
     if not value:
-        raise Malformed(f"the header {name} is missing", field=name)
+        raise Malformed(f"the header {name} is missing", field=name, next_step="send it")
     return value
 
 

@@ -88,7 +88,7 @@ class HubSpotDeals:
     def read(self, call: Call) -> list[Notice]:
         found = json_of(call.body)
         if not isinstance(found, list) or not all(isinstance(event, dict) for event in found):
-            raise Malformed("the body is no JSON array of events", field="body")
+            raise Malformed("the body is no JSON array of events", field="body", next_step="send an array of objects")
         return [self._notice(call, event) for event in found]
 
     def _notice(self, call: Call, event: dict[str, Any]) -> Notice:

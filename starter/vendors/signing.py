@@ -35,7 +35,11 @@ class Signed:
         """Raises BadSignature unless one of `given` is one of our secrets' signature of `message`."""
         signatures = [one.encode(errors="replace") for one in given if one]
         if not signatures:
-            raise BadSignature(f"the header {self._header} is missing or empty", field=self._header)
+            raise BadSignature(
+                f"the header {self._header} is missing or empty",
+                field=self._header,
+                next_step=f"sign the body with the secret that {self._setting} holds, and send the signature there",
+            )
         expected = [
             self._encoded(hmac.new(secret, message, hashlib.sha256).digest()).encode() for secret in self._secrets
         ]
@@ -50,7 +54,9 @@ class Signed:
 def fresh(sent_at: datetime | None, now: datetime, window: timedelta, field: str) -> None:
     """Raises BadSignature for a time that cannot be read or lies outside the window, before or after now."""
     if sent_at is None:
-        raise BadSignature(f"{field}: it is missing, or no time", field=field)
+        raise BadSignature(
+            f"{field}: it is missing, or no time", field=field, next_step="send when the webhook was signed"
+        )
     if abs(now - sent_at) > window:
         raise BadSignature(
             f"{field}: {sent_at.isoformat()} is too far from now; {window.total_seconds():.0f} s are tolerated",

@@ -24,6 +24,7 @@ from starter.vendors.made import made
 _STRUCTURED: Final = "application/cloudevents+json"
 _BATCH: Final = "application/cloudevents-batch+json"
 _PREFIX: Final = "ce-"
+_MODES: Final = f"send {_STRUCTURED}, {_BATCH}, or the attributes as headers that begin with {_PREFIX}"
 _LONGEST_ID: Final = 200
 _WORDS: Final = "the event's data, or where `fields` of the type's mapping finds it, or `set` there"
 
@@ -80,7 +81,7 @@ class Generic(_Standard):
         body = object_of(call.body)
         kind = body.get("type")
         if not isinstance(kind, str) or not kind:
-            raise Malformed("type: it is missing", field="type")
+            raise Malformed("type: it is missing", field="type", next_step="send the event's type, as text")
         return [notice(call, self.system, header(call, "webhook-id"), kind, call.body, at=body.get("timestamp"))]
 
     async def meaning(self, row: Due) -> Meaning:
@@ -102,15 +103,15 @@ class CloudEvents(_Standard):
         if "ce-specversion" in call.headers:
             event = _binary(call)
             return [self._notice(call, event, json.dumps(event).encode(), header(call, "webhook-id"))]
-        raise Malformed(f"content-type: neither {_STRUCTURED}, {_BATCH} nor ce- headers", field="content-type")
+        raise Malformed("content-type: it is none of CloudEvents", field="content-type", next_step=_MODES)
 
     def _notice(self, call: Call, event: dict[str, Any], raw: bytes, signed_id: str = "") -> Notice:
         """Source and id together tell a CloudEvent from all others."""
         for name in ("id", "source", "type", "specversion"):
             if not isinstance(event.get(name), str) or not event[name]:
-                raise Malformed(f"{name}: every CloudEvent has it, as text", field=name)
+                raise Malformed(f"{name}: it is missing, or no text", field=name, next_step="every CloudEvent has it")
         if not event["specversion"].startswith("1."):
-            raise Malformed(f"specversion: {event['specversion'][:20]!r} is not 1.x", field="specversion")
+            raise Malformed("specversion: it is not 1.x", field="specversion", next_step="send CloudEvents 1.0")
         event_id = signed_id or f"{event['source']}:{event['id']}"
         return notice(call, self.system, event_id, event["type"], raw, at=event.get("time"))
 
@@ -121,7 +122,7 @@ class CloudEvents(_Standard):
 def _batch(raw: bytes) -> Iterable[dict[str, Any]]:
     found = json_of(raw)
     if not isinstance(found, list) or not all(isinstance(event, dict) for event in found):
-        raise Malformed("the body is no JSON array of CloudEvents", field="body")
+        raise Malformed("the body is no JSON array of CloudEvents", field="body", next_step="send an array of objects")
     return found
 
 

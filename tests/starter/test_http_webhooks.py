@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 from temporalio.api.enums.v1 import EventType as History
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -16,6 +17,8 @@ from billing.record import Fate
 from records.tables import EventRow
 from records.tokens import Scope
 from starter.dispatcher import Dispatcher
+from starter.http.refused import RefusedWebhooks
+from starter.intake import BadSignature
 from tests.stack import assert_eventually, milestone_body
 from tests.starter.conftest import NEW_SECRET, OLD_SECRET, Api, signed
 
@@ -86,6 +89,7 @@ async def test_a_missing_header_is_a_401_that_names_it(api_without_temporal: Api
     del headers[header]
     answer = await api_without_temporal.deliver(raw, headers)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (401, header)
+    assert header in answer.json()["next_step"]
 
 
 async def test_a_signature_of_an_unknown_version_is_passed_over(api_without_temporal: Api) -> None:
@@ -107,6 +111,54 @@ async def test_a_signed_body_that_is_no_event_is_a_400(api_without_temporal: Api
     answer = await api_without_temporal.deliver(raw, signed(raw))
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:billhook:malformed"
+    assert answer.json()["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "field", "cause", "next_step"),
+    [
+        (b"{key", "body", "it is no JSON", "send a JSON object in UTF-8"),
+        (b'{"type": "invoice.viewed"}', "id", "it is missing", "send it"),
+        (b"[]", "body", "it is no JSON object", "send an object; the fields are listed at /docs"),
+    ],
+)
+async def test_what_is_wrong_with_a_signed_body_is_said_in_our_words(
+    api_without_temporal: Api, raw: bytes, field: str, cause: str, next_step: str
+) -> None:
+    answer = await api_without_temporal.deliver(raw, signed(raw))
+    assert answer.json()["errors"] == [{"field": field, "cause": cause, "next_step": next_step}]
+
+
+async def test_a_refused_webhook_is_one_line_without_its_body_or_signature(api_without_temporal: Api) -> None:
+    raw = json.dumps(event(status="hush-hush")).encode()
+    headers = signed(raw, secret="whsec_Zm9yZ2VkLWZvcmdlZC1mb3JnZWQ=")
+    headers["webhook-id"] = "evt_" + "9" * 500
+    with capture_logs() as lines:
+        await api_without_temporal.deliver(raw, headers)
+        await api_without_temporal.deliver(b"{}", signed(b"{}"))
+    forged, unreadable = (line for line in lines if line["event"] == "webhook_refused")
+    assert (forged["log_level"], forged["source"], forged["kind"]) == ("warning", "jupiter", "bad-signature")
+    assert forged["reason"] == "webhook-signature: no secret of ours signed this body"
+    assert forged["webhook_id"].startswith("evt_999")
+    assert len(forged["webhook_id"]) <= 100
+    assert (unreadable["webhook_id"], unreadable["reason"]) == ("evt_1", "id: it is missing")
+    assert "hush-hush" not in str(lines)
+    assert headers["webhook-signature"] not in str(lines)
+
+
+def test_a_flood_of_forged_webhooks_is_a_few_lines_that_say_how_many_there_were() -> None:
+    at = [0.0]
+    refused = RefusedWebhooks(clock=lambda: at[0])
+    with capture_logs() as lines:
+        for _ in range(10_000):
+            refused.tell("jupiter", {"webhook-id": "evt\x1b[2J"}, BadSignature("forged"))
+        told = len(lines)
+        at[0] = 3600.0
+        refused.tell("jupiter", {}, BadSignature("forged"))
+    assert told < 50
+    assert lines[-1]["untold_before"] == 10_000 - told
+    assert "untold_before" not in lines[0]
+    assert "\x1b" not in lines[0]["webhook_id"]
 
 
 async def test_a_2_mb_webhook_is_a_413_declared_or_streamed(api_without_temporal: Api) -> None:

@@ -48,6 +48,7 @@ def _door(system: System) -> Callable[[Request, Parts], Awaitable[Kept]]:
             created = sum(await asyncio.gather(*(parts.door.keep(notice) for notice in notices)))
         except BillhookError as error:
             parts.metrics.events.labels(error.slug).inc()
+            parts.refused.tell(system.value, request.headers, error)
             raise
         parts.metrics.events.labels("stored" if created else "known").inc()
         if created:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from billing.errors import BillhookError
 from starter.http.parts import UseParts
 from starter.http.problems import MEDIA_TYPE, Problem
-from starter.intake import read_event
+from starter.intake import SOURCE, read_event
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
@@ -40,6 +40,7 @@ async def jupiter(request: Request, parts: UseParts) -> Taken:
         created = await parts.door.accept(event, raw)
     except BillhookError as error:
         parts.metrics.events.labels(error.slug).inc()
+        parts.refused.tell(SOURCE, request.headers, error)
         raise
     parts.metrics.events.labels("stored" if created else "known").inc()
     if created:

@@ -126,6 +126,7 @@ async def test_a_signed_body_that_is_no_event_is_a_400(door: Api, system: System
     headers = WAYS[system][1](raw)
     answer = await post(door, system, raw, headers)
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:billhook:malformed"), answer.text
+    assert answer.json()["next_step"]
 
 
 @pytest.mark.parametrize("system", [*System])
