@@ -45,6 +45,11 @@ EXAMPLES: Final = {
 }
 """What each signal takes; shown in the Temporal UI."""
 
+_MADE: Final = "`billhook token create NAME --scope approve` makes one, whom a policy with approvers must name too"
+SOMEBODY_ELSE: Final = f"let another approver decide: {_MADE}"
+PUT_TO_ANOTHER: Final = f"put it to an approver who may: {_MADE}"
+"""What to do where the policy refuses who decides, or whom it is to be put to."""
+
 
 class Approve(Frozen):
     """Signal `approve`. No revision means the present one, for people in the Temporal UI."""

@@ -112,7 +112,11 @@ class NotPossible(Conflict):
     slug = "not-possible"
 
     def __init__(self, action: str, state: str, available: str = "nothing") -> None:
-        super().__init__(f"cannot {action}: the invoice is {state}; open now: {available}")
+        open_now = "" if available == "nothing" else f"; open now: {available}"
+        super().__init__(
+            f"cannot {action}: the invoice is {state}; open now: {available}",
+            next_step=f"read the invoice again{open_now}",
+        )
 
 
 class Forbidden(BillhookError):

@@ -9,7 +9,7 @@ from typing import Any
 from temporalio import workflow
 
 from activities import signatures as step
-from billing.decisions import Action, Decide, Delegate, Propose
+from billing.decisions import PUT_TO_ANOTHER, Action, Decide, Delegate, Propose
 from billing.errors import BillhookError, Forbidden, NotPossible, StaleRevision
 from billing.intent import Intent
 from billing.record import Status
@@ -170,7 +170,7 @@ class Approval:
         request = self._requests.put_to(wish.to, workflow.now(), actor=wish.actor)
         placed = await self._records.ask(step.PUT_TO, request)
         if placed.refusal:
-            self._say.refuse(asked, Forbidden(placed.refusal))
+            self._say.refuse(asked, Forbidden(placed.refusal, next_step=PUT_TO_ANOTHER))
             return
         self._say.decided(asked, state.revision, wish.note, then=f"put to {placed.assignee}", to=placed.assignee)
         asked.answer = self._say.answer(f"put to {placed.assignee}")

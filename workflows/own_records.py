@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 from activities.signatures import AUTHORIZE, SAVE_RECORD, A, Authorize, Q, Request, Signature, Verdict
-from billing.decisions import Action
+from billing.decisions import SOMEBODY_ELSE, Action
 from billing.errors import Forbidden
 from billing.intent import Commercial
 from workflows import options, priorities
@@ -62,7 +62,7 @@ class OwnRecords:
             AUTHORIZE.name, wish, result_type=AUTHORIZE.answers, summary=AUTHORIZE.words, **options.RECORDS
         )
         if verdict.refusal:
-            raise Forbidden(verdict.refusal)
+            raise Forbidden(verdict.refusal, next_step=SOMEBODY_ELSE)
         return verdict
 
     async def tell(self) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from billing.decisions import PUT_TO_ANOTHER, SOMEBODY_ELSE
 from records.tokens import Scope
 from tests.stack import Stack
 
@@ -54,6 +55,18 @@ async def test_a_retry_of_an_invoice_that_is_not_parked_is_a_409_that_says_what_
     answer = await stack.api.post(f"/invoices/{invoice['key']}/retry", json={})
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:billhook:not-possible")
     assert "approve" in answer.json()["detail"]
+    assert answer.json()["next_step"].startswith("read the invoice again; open now: approve")
+
+
+async def test_who_may_not_decide_is_told_who_could(stack: Stack) -> None:
+    invoice = await _waiting(stack)
+    said = {"action": "approve", "revision": invoice["revision"]}
+    own = await stack.api.post(f"/invoices/{invoice['key']}/decision", json=said)
+    assert (own.status_code, own.json()["next_step"]) == (403, SOMEBODY_ELSE)
+    assert "nobody approves what he triggered" in own.json()["detail"]
+    handed = await stack.api.post(f"/invoices/{invoice['key']}/delegate", json={"to": "nobody"})
+    assert (handed.status_code, handed.json()["next_step"]) == (403, PUT_TO_ANOTHER)
+    assert "'nobody' is no approver" in handed.json()["detail"]
 
 
 async def test_a_rejected_invoice_takes_no_further_decision(stack: Stack) -> None:
@@ -63,5 +76,6 @@ async def test_a_rejected_invoice_takes_no_further_decision(stack: Stack) -> Non
     answer = await _decide(stack, invoice["key"], action="approve", revision=invoice["revision"])
     assert answer.status_code == 409
     assert "rejected" in answer.json()["detail"]
+    assert answer.json()["next_step"] == "read the invoice again"
     listed = (await stack.api.get("/approvals")).json()["data"]
     assert listed == []
