@@ -66,7 +66,10 @@ def _stopped(error: "StackError") -> Stop:
 
 def demo(
     exit_: Annotated[bool, typer.Option("--exit", help="Stop at the end instead of staying up.")] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Default: a fresh temporary directory.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Default: a fresh temporary directory, removed at the end.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not remove the temporary directory at the end.")] = False,
 ) -> None:
     """Run the stack on free ports and bill a month of examples on it, with recipients and an approver played."""
     from starter.embedded.demo.run import demo  # noqa: PLC0415
@@ -74,7 +77,7 @@ def demo(
     from starter.embedded.up import run_until_signal  # noqa: PLC0415
 
     try:
-        sound = run_until_signal(demo(data_dir, stay=not exit_, say=say))
+        sound = run_until_signal(demo(data_dir, stay=not exit_, keep=keep, say=say))
     except StackError as error:
         raise _stopped(error) from error
     if sound:

@@ -44,12 +44,14 @@ async def running(data_dir: Path, ports: Ports, say: Say) -> AsyncIterator[tuple
         stack = Stack(data_dir, ports, outside, _secrets(data_dir, outside), queue, rules(load_settings()))
         ports.check(stack.needed_ports)
         async with Supervisor(data_dir / "logs", say) as supervisor:
-            stack = await _with_token(stack)
-            for part in stack.parts():
-                say(f"starting {part.name}")
-                await supervisor.start(part)
-            yield stack, supervisor
-            say("stopping")
+            try:
+                stack = await _with_token(stack)
+                for part in stack.parts():
+                    say(f"starting {part.name}")
+                    await supervisor.start(part)
+                yield stack, supervisor
+            finally:
+                say("stopping")
 
 
 def rules(settings: Settings) -> dict[str, str]:

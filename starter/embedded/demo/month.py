@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import starter
 
+LEFT: Final = "leave"
+"""What the played approver does with an invoice that is left to whoever looks at the demo."""
 EXAMPLES: Final = Path(starter.__file__).parent.parent / "examples"
 
 
@@ -24,7 +26,8 @@ class Does(StrEnum):
 class Example:
     """One trigger, sent `times` times; `amends` are the form fields that its recipient fills in.
 
-    `asks` is what he sends first to have the content changed, and `answer` what our person says to it.
+    `asks` is what he sends first to have the content changed, and `answer` what our person says to it; without one the
+    change request stays open.
     """
 
     motion: str
@@ -41,7 +44,22 @@ class Example:
         """The status in which it comes to rest, when a human rejects it only where the example says so."""
         if self.approver == "reject":
             return "rejected"
+        if self.is_left:
+            return "change_requested" if self.asks else "awaiting_approval"
         return {Does.NONE: "sent", Does.VIEW: "viewed", Does.APPROVE: "billed"}[self.does]
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it waits for a person at the end."""
+        return self.approver == LEFT or bool(self.asks and not self.answer)
+
+    def is_at_rest(self, invoice: dict[str, Any]) -> bool:
+        """Whether nobody who is played does anything more with it. On a data directory that is played on again somebody
+        may have taken up what was left."""
+        answered = any(case["status"] != "open" for case in invoice["cases"])
+        taken_up = self.is_left and (answered or not self.asks)
+        status = invoice["status"]
+        return status == self.expected or (taken_up and status in {"sent", "viewed", "rejected", "billed"})
 
     @property
     def version(self) -> int:

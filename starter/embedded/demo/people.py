@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
-from starter.embedded.demo.month import Does, Example
+from starter.embedded.demo.month import LEFT, Does, Example
 from starter.embedded.errors import StackError
 
 _AT_ONCE: Final = 6
@@ -70,12 +70,12 @@ class Approver:
         self._keys = keys
 
     async def look(self) -> None:
-        """One round over both queues."""
+        """One round over both queues; what the month leaves to somebody else is left."""
         for waiting in await listed(self._client, "/approvals"):
-            if waiting["key"] in self._keys:
+            if waiting["key"] in self._keys and self._keys[waiting["key"]].approver != LEFT:
                 await self._decide(waiting)
         for case in await listed(self._client, "/cases"):
-            if case["key"] in self._keys:
+            if case["key"] in self._keys and self._keys[case["key"]].answer:
                 path = f"change-requests/{quote(case['id'], safe='')}/decision"
                 await self._say(case["key"], path, self._keys[case["key"]].answer)
 
@@ -105,7 +105,7 @@ class Recipients:
         key, link = invoice["key"], invoice.get("link")
         if key in self._done or not link or example.does is Does.NONE:
             return
-        if invoice["status"] == "sent" and example.asks and key not in self._asked:
+        if invoice["status"] == "sent" and example.asks and key not in self._asked and not invoice["cases"]:
             self._asked.add(key)
             await self._answer("GET", link)
             await self._answer("POST", f"{link}/change-request", example.asks)
@@ -114,7 +114,9 @@ class Recipients:
             await self._end(example, link)
 
     def _may_end(self, example: Example, invoice: dict[str, Any]) -> bool:
-        """He asked for nothing, or has our answer to it."""
+        """He asked for nothing, or has our answer to it; what is left to others ends with them."""
+        if example.is_left:
+            return False
         if not example.asks:
             return bool(invoice["status"] == "sent")
         answered = [case["status"] != "open" for case in invoice["cases"]]

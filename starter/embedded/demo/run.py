@@ -1,10 +1,14 @@
 """`billhook demo`: the stack on free ports, a month played on it, and the comparison at the end."""
 
 import asyncio
+import shlex
+import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,25 +30,58 @@ from starter.embedded.up import running
 _PATIENCE_S: Final = 150.0
 # The whole demo promises three minutes.
 _ROUND_S: Final = 0.25
+_REMOVES: Final = " and removes the data directory (--keep keeps it)"
 
 
-async def demo(data_dir: Path | None, *, stay: bool, say: Say) -> int:
+async def demo(data_dir: Path | None, *, stay: bool, keep: bool, say: Say) -> int:
     """The number of disagreements found; 0 is sound. Raises StackError where the stack cannot stand."""
-    directory = data_dir or Path(tempfile.mkdtemp(prefix="billhook-demo-"))
-    ports = Ports.free()
-    say(f"data directory {directory}; free ports taken: {ports}")
-    started = time.monotonic()
-    async with running(directory, ports, say) as (stack, supervisor):
-        if stack.outside.jupiter:
-            raise StackError("the demo plays recipients on the sandbox only", "unset BILLHOOK_JUPITER_URL")
-        for line in stack.addresses():
-            say(line)
-        wrong = await _month(stack, say)
-        _verdict(wrong, time.monotonic() - started, say)
-        if stay:
-            say("the stack stays up; Ctrl-C stops everything")
-            await supervisor.forever()
+    wrong: list[str] = []
+    with directory(data_dir, wrong, keep=keep, say=say) as folder:
+        ports = Ports.free()
+        say(f"data directory {folder}; free ports taken: {ports}")
+        started = time.monotonic()
+        async with running(folder, ports, say) as (stack, supervisor):
+            if stack.outside.jupiter:
+                raise StackError("the demo plays recipients on the sandbox only", "unset BILLHOOK_JUPITER_URL")
+            for line in stack.addresses():
+                say(line)
+            wrong += await _month(stack, say)
+            _verdict(wrong, time.monotonic() - started, say)
+            if stay:
+                _invitation(stack, say)
+                say(f"the stack stays up; Ctrl-C stops everything{'' if data_dir or keep else _REMOVES}")
+                await supervisor.forever()
     return len(wrong)
+
+
+@contextmanager
+def directory(given: Path | None, wrong: Sequence[str], *, keep: bool, say: Say) -> Iterator[Path]:
+    """Where the demo keeps everything: what was `given`, or a directory of its own that goes with it.
+
+    That one stays where it is to be kept, and for the logs in it where it failed or something is `wrong`.
+    """
+    folder = given or Path(tempfile.mkdtemp(prefix="billhook-demo-"))
+    stays = given is not None or keep
+    try:
+        yield folder
+    except Exception:
+        stays = True
+        raise
+    finally:
+        if stays or wrong:
+            say(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            say(f"removed {folder}; --keep keeps it")
+
+
+def _invitation(stack: Stack, say: Say) -> None:
+    """How to take up what the month left for a person."""
+    say("the month leaves an approval and a change request to you")
+    kept = stack.data_dir / credentials.FILE_NAME
+    say(f"desk: sign in at {stack.api_url}/desk with the {credentials.TOKEN} of {kept}")
+    say("terminal: `billhook approvals list` and `billhook cases list`, after")
+    say(f"export BILLHOOK_DATA_DIR={shlex.quote(str(stack.data_dir))}")
 
 
 async def _month(stack: Stack, say: Say) -> list[str]:
@@ -87,7 +124,7 @@ async def _play(
             present = {key: found[key] for key in keys if key in found}
             await asyncio.gather(*(recipients.react(keys[key], one) for key, one in present.items()))
             states = Counter(one["status"] for one in present.values())
-            rested = sum(one["status"] == keys[key].expected for key, one in present.items())
+            rested = sum(keys[key].is_at_rest(one) for key, one in present.items())
             words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
             progress.update(task, completed=rested, states=words)
             if rested == len(keys):
