@@ -2,7 +2,8 @@
 
 import sys
 from contextlib import nullcontext
-from typing import Final, NoReturn
+from importlib.metadata import version
+from typing import Annotated, Final, NoReturn
 
 import typer
 
@@ -31,7 +32,7 @@ from starter.cli import (
     usage,
 )
 from starter.cli.exits import Exit, Stop, leave
-from starter.cli.output import say
+from starter.cli.output import data, say
 from starter.cli.wording import for_terminal
 from telemetry import tracing
 
@@ -46,6 +47,22 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        data(f"billhook {version('billhook')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _of_all(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    pass
+
 
 app.command()(parts.up)
 app.command()(parts.demo)

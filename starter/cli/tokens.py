@@ -39,6 +39,7 @@ def create(
     """Make a token and print it, once. An agent's names its customers and its end, and may name limits."""
     from datetime import UTC, datetime  # noqa: PLC0415 - commands load what they need when they run
 
+    from records.customers import get_customer  # noqa: PLC0415
     from records.tokens import Scope, create_token  # noqa: PLC0415
     from starter.cli.bounds import end_of, grant_named  # noqa: PLC0415
 
@@ -49,13 +50,17 @@ def create(
     grant = grant_named(name, limit or [], customer or [])
     expires_at = None if expires is None else end_of(expires, datetime.now(UTC))
 
-    async def work(database: "Database") -> str:
+    async def work(database: "Database") -> tuple[str, list[str]]:
         async with database.transaction() as session:
-            return await create_token(session, name, scopes, grant=grant, expires_at=expires_at)
+            token = await create_token(session, name, scopes, grant=grant, expires_at=expires_at)
+            named = grant.customers if grant else ()
+            return token, [one for one in named if await get_customer(session, one) is None]
 
-    token = with_database(work)
+    token, unknown = with_database(work)
     data(token)
     say("shown once; only its hash is kept")
+    for one in unknown:
+        say(f"there is no customer {one!r} yet; `billhook customer put {one} FILE` makes it")
 
 
 @app.command("list")

@@ -115,10 +115,16 @@ def _add_desk(app: FastAPI) -> None:
     app.router.routes.extend(codec.router.routes)
     app.mount(HOME, desk)
     app.add_api_route(HOME.rstrip("/"), _to_desk, include_in_schema=False)
+    app.add_api_route("/", _from_root, include_in_schema=False)
 
 
 async def _to_desk() -> RedirectResponse:
     return RedirectResponse(HOME, 308)
+
+
+async def _from_root() -> RedirectResponse:
+    """Not for good: a browser would keep it for whatever else is served at this port one day."""
+    return RedirectResponse(HOME, 307)
 
 
 @asynccontextmanager

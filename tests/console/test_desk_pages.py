@@ -45,6 +45,14 @@ def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
     assert set(re.findall(r"'[a-z-]+'|https?:|\*", policy)) == {"'none'", "'self'"}
 
 
+async def test_a_state_that_there_is_not_is_said_so_beside_all_invoices(browser: Browser) -> None:
+    await browser.sign_in(Scope.READ)
+    page = (await browser.get("/desk/invoices?status=wr<b>ong")).text
+    assert "There is no state wr&lt;b&gt;ong: invoices in any state are shown." in page
+    for known in ("", "?status=", "?status=sent"):
+        assert "There is no state" not in (await browser.get(f"/desk/invoices{known}")).text
+
+
 async def test_the_api_keeps_its_own_headers(browser: Browser) -> None:
     answer = await browser.get("/healthz")
     assert {name: answer.headers.get(name) for name in ANSWERS} == ANSWERS

@@ -72,6 +72,8 @@ async def test_a_stranger_learns_of_no_page_whether_there_is_one(browser: Browse
 async def test_the_desk_has_one_address(browser: Browser) -> None:
     answer = await browser.get("/desk")
     assert (answer.status_code, answer.headers["location"]) == (308, "/desk/")
+    root = await browser.get("/")
+    assert (root.status_code, root.headers["location"]) == (307, "/desk/")
 
 
 AWAY = ["https://evil.example/desk/", "//evil.example/desk/", "/\\evil.example", "/invoices", "javascript:alert(1)",

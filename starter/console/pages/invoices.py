@@ -31,7 +31,7 @@ Cursor = Annotated[str | None, Query(max_length=1000)]
 async def list_invoices(
     request: Request, desk: UseDesk, status: Word = "", customer: Word = "", cursor: Cursor = None
 ) -> Response:
-    """The newest first; an unknown `status` shows all."""
+    """The newest first; an unknown `status` shows all, and says so."""
     wanted = Status(status) if status in set(Status) else None
     async with desk.parts.database.session() as session:
         found = await invoices.list_views(
@@ -40,7 +40,14 @@ async def list_invoices(
     asked = {name: value for name, value in {"status": status, "customer": customer}.items() if value}
     more = urlencode({**asked, "cursor": found.next_cursor}) if found.next_cursor else ""
     return page(
-        request, "invoices.html", rows=found.data, states=list(Status), state=wanted, customer=customer, more=more
+        request,
+        "invoices.html",
+        rows=found.data,
+        states=list(Status),
+        state=wanted,
+        unknown="" if wanted else status,
+        customer=customer,
+        more=more,
     )
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -172,7 +173,10 @@ def test_a_token_is_made_listed_and_revoked_without_showing_it_again(run: Run) -
 def test_an_agent_s_token_is_made_with_its_bounds_and_listed_with_them(run: Run) -> None:
     assert run("db", "upgrade").returncode == Exit.OK
     bounds = ("--limit", "USD=5000", "--limit", "JPY=4000", "--customer", "acme", "--expires", "30d")
-    assert run("token", "create", "bot", "--scope", "agent", *bounds).returncode == Exit.OK
+    made = run("token", "create", "bot", "--scope", "agent", *bounds)
+    assert made.returncode == Exit.OK
+    assert made.stdout.startswith("bh_")
+    assert "there is no customer 'acme' yet; `billhook customer put acme FILE`" in made.stderr
     listed = json.loads(run("token", "list", "--json").stdout)[0]
     assert (listed["limits"], listed["customers"]) == (["JPY=4000", "USD=5000.00"], ["acme"])
     assert listed["expires_at"]
@@ -194,6 +198,11 @@ def test_the_agents_server_says_on_stderr_why_it_does_not_serve(run: Run) -> Non
     nowhere = run("mcp", BILLHOOK_API_URL="http://127.0.0.1:9", BILLHOOK_TOKEN="bh_x")
     assert (nowhere.returncode, nowhere.stdout) == (Exit.UNREACHABLE, "")
     assert "nothing answers" in nowhere.stderr
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    answer = run("--version")
+    assert (answer.returncode, answer.stdout, answer.stderr) == (Exit.OK, f"billhook {version('billhook')}\n", "")
 
 
 def test_an_unknown_scope_is_refused_naming_those_there_are(run: Run) -> None:
