@@ -178,7 +178,7 @@ def _check_answer(wish: DecideChange, state: InvoiceState) -> None:
         raise BadInput("action", f"{wish.action.value} answers no change request", "send take, accept or decline")
     if wish.case_id not in {case.id for case in state.open_cases}:
         cause = f"no open change request {one_line(wish.case_id, 200)!r}"
-        raise BadInput("id", cause, "see `billhook cases list`")
+        raise BadInput("id", cause, "read the invoice again for those that are open; `billhook cases list` has all")
     if wish.action is Action.DECLINE_CHANGE:
         _need(wish.note, "note", "a declined change needs an answer", "say why; the recipient reads it")
     if wish.action is Action.ACCEPT_CHANGE:
