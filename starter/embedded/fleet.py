@@ -57,10 +57,12 @@ async def run_fleet(count: int, options: Sequence[str], health_file: Path | None
     with tempfile.TemporaryDirectory(prefix="billhook-workers-") as name:
         members = parts(count, options, Path(name))
         async with Supervisor(None, say, at_once=True) as supervisor:
-            await asyncio.gather(*(supervisor.start(one) for one in members))
-            say(f"{count} worker processes work")
-            await asyncio.gather(supervisor.forever(), _beat(health_file, [one.probe for one in members]))
-            say("stopping")
+            try:
+                await asyncio.gather(*(supervisor.start(one) for one in members))
+                say(f"{count} worker processes work")
+                await asyncio.gather(supervisor.forever(), _beat(health_file, [one.probe for one in members]))
+            finally:
+                say("stopping")
 
 
 async def _beat(file: Path | None, members: Sequence[Probe]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import stat
+from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from starter.embedded.errors import DirectoryInUse, PortTaken
 from starter.embedded.mailsink import file_name, serve
 from starter.embedded.ports import HOST, Ports
 from starter.embedded.stack import Outside, Stack
-from starter.embedded.up import rules, sole_owner
+from starter.embedded.up import rules, running, sole_owner
 
 
 def test_a_taken_port_is_refused_naming_port_and_flag() -> None:
@@ -65,6 +66,24 @@ def test_another_terminal_is_told_addresses_and_rules_from_any_folder_and_no_sec
     assert stack.surroundings["TEMPORAL_ADDRESS"] == stack.temporal_address
     assert "BILLHOOK_POLICY_FILE" not in stack.surroundings
     assert not set(secrets.values()) & set(stack.surroundings.values())
+
+
+async def test_a_stack_tells_other_terminals_of_itself_and_says_that_it_stops_when_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TEMPORAL_ADDRESS", "BILLHOOK_JUPITER_URL", "BILLHOOK_SMTP_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BILLHOOK_MOTIONS_FILE", str(tmp_path / "motions.toml"))
+    # No part is needed to be told of.
+    monkeypatch.setattr(Stack, "parts", lambda _: [])
+    said: list[str] = []
+    with suppress(asyncio.CancelledError):
+        async with running(tmp_path, Ports.free(), said.append) as (stack, _):
+            told = credentials.read(tmp_path, credentials.ADDRESSES)
+            assert told["TEMPORAL_ADDRESS"] == stack.temporal_address
+            assert told[credentials.MOTIONS_FILE] == str(tmp_path / "motions.toml")
+            raise asyncio.CancelledError
+    assert said == ["stopping"]
 
 
 def test_parts_start_in_the_order_of_the_design(tmp_path: Path) -> None:

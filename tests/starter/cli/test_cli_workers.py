@@ -100,6 +100,7 @@ async def test_a_worker_that_is_killed_is_started_again_and_said_so_and_sigterm_
         found.parent.terminate()
         assert await found.parent.wait() == 0
     assert not [pid for pid in after if _runs(pid)]
+    assert found.said[-1] == "stopping"
 
 
 def _runs(pid: int) -> bool:
