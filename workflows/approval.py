@@ -92,25 +92,29 @@ class Approval:
     def _is_answered(self) -> bool:
         inbox = self._inbox
         events = inbox.events and self._state.issued_version
-        return bool(inbox.decisions or inbox.delegations or inbox.proposals or inbox.cancels or events)
+        return bool(inbox.approvals or inbox.cancels or events)
 
     def _has_news(self) -> bool:
         return self._is_answered() or self._clock.rang or self._cases.rang or self._records.has_news
 
     async def _read_one(self) -> None:
         """Answers first: what somebody decided in the same moment needs no reminder."""
-        inbox = self._inbox
-        if inbox.decisions:
-            await self._decide(inbox.decisions.pop(0))
-        elif inbox.delegations:
-            await self._delegate(inbox.delegations.pop(0))
-        elif inbox.proposals:
-            self._propose(inbox.proposals.pop(0))
+        if self._inbox.approvals:
+            await self._answer(self._inbox.approvals.pop(0))
         elif self._clock.rang:
             if await self._clock.ring():
                 await self._expire()
         else:
             await self._cases.ring()
+
+    async def _answer(self, asked: Asked[Any]) -> None:
+        match asked.wish:
+            case Decide():
+                await self._decide(asked)
+            case Delegate():
+                await self._delegate(asked)
+            case Propose():
+                self._propose(asked)
 
     def _check_overtaken(self) -> None:
         """The recipient may approve the issued version while its successor still waits for us: then that one stands."""
@@ -201,10 +205,7 @@ class Approval:
 
     def _refuse_rest(self) -> None:
         """Whoever was a moment later than the one that ended the wait."""
-        lists: tuple[list[Any], ...] = (self._inbox.decisions, self._inbox.delegations, self._inbox.proposals)
-        waiting: list[Asked[Any]] = [asked for each in lists for asked in each]
-        for each in lists:
-            each.clear()
+        waiting, self._inbox.approvals = self._inbox.approvals, []
         for asked in waiting:
             self._say.refuse(asked, self._too_late(asked))
 

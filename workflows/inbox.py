@@ -49,20 +49,19 @@ class Inbox:
     """One list per kind of arrival."""
 
     events: list[InvoiceEvent] = field(default_factory=list)
-    decisions: list[Asked[Decide]] = field(default_factory=list)
-    delegations: list[Asked[Delegate]] = field(default_factory=list)
+    approvals: list[Asked[Any]] = field(default_factory=list)
+    # Decide, Delegate and Propose in the order in which they came: each may change what the next one means.
     case_decisions: list[Asked[DecideChange]] = field(default_factory=list)
-    proposals: list[Asked[Propose]] = field(default_factory=list)
     retries: list[Asked[Retry]] = field(default_factory=list)
     cancels: list[Asked[Cancel]] = field(default_factory=list)
 
     def put(self, asked: Asked[Any]) -> None:
         """Where the main loop will find it."""
         lists: dict[type, list[Any]] = {
-            Decide: self.decisions,
-            Delegate: self.delegations,
+            Decide: self.approvals,
+            Delegate: self.approvals,
+            Propose: self.approvals,
             DecideChange: self.case_decisions,
-            Propose: self.proposals,
             Retry: self.retries,
             Cancel: self.cancels,
         }
@@ -70,9 +69,7 @@ class Inbox:
 
     def waiting(self) -> list[Asked[Any]]:
         """Whoever was not answered yet."""
-        everybody: list[Asked[Any]] = [
-            *self.decisions, *self.delegations, *self.case_decisions, *self.proposals, *self.retries, *self.cancels,
-        ]  # fmt: skip
+        everybody: list[Asked[Any]] = [*self.approvals, *self.case_decisions, *self.retries, *self.cancels]
         return [asked for asked in everybody if asked.answer is None and asked.refusal is None]
 
     def check_stop(self) -> None:
