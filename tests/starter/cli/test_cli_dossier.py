@@ -64,7 +64,7 @@ async def test_an_invoice_is_shown_with_lines_versions_and_calls(stack: Stack, k
     code, out, err = await _run(stack, tmp_path, "invoice", "show", key)
     assert code == Exit.OK, err
     lines = out.splitlines()
-    assert "line         1 x 12500 = 12500.00: Design approved" in lines
-    assert "terms        net_30" in lines
-    assert [line for line in lines if line.startswith("V1           12500.00, revision ")]
+    assert "line           1 x 12500 = 12500.00: Design approved" in lines
+    assert "terms          net_30" in lines
+    assert [line for line in lines if line.startswith("V1             12500.00, revision ")]
     assert [line for line in lines if "milestone of" in line and "to be billed over 12,500.00 USD" in line]
