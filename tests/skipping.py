@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -19,6 +20,7 @@ from temporalio.worker import (
 from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 from tests.conftest import program
+from tests.stack import Stack, running_stack
 from workflows import visibility
 
 
@@ -35,18 +37,31 @@ async def skipping_server() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
-POLLERS: Final = PollerBehaviorSimpleMaximum(10)
+_POLLERS: Final = PollerBehaviorSimpleMaximum(10)
 # The test server does not tell a worker how many polls to make; with autoscaling, workflow tasks lie there that nobody
 # fetches, and time stands still.
 
 
-class StepsGoOn(Interceptor):
+@asynccontextmanager
+async def skipping_stack(environment: WorkflowEnvironment, folder: Path, **changes: Any) -> AsyncIterator[Stack]:
+    """A stack on such a server, whose worker does what that server can bear. `changes` as `running_stack` has them."""
+    options = {
+        "workflow_task_poller_behavior": _POLLERS,
+        "activity_task_poller_behavior": _POLLERS,
+        **changes.pop("worker_options", {}),
+    }
+    address = environment.client.service_client.config.target_host
+    async with running_stack(address, folder, worker_options=options, interceptors=[_StepsGoOn()], **changes) as stack:
+        yield stack
+
+
+class _StepsGoOn(Interceptor):
     """A step that its workflow gives up goes on; nobody asks the server to cancel it. What is a courtesy is not waited
     for, as ever; any other step is, to its end.
 
     The test server refuses a workflow task that cancels what ended while the task was with the worker, each time that
-    it is tried again, and strands the run for good (temporalio/sdk-java#3088); a real server takes it. In a
-    simulated year people answer and cancel while a mail or a call is on its way, so some years stood still by that.
+    it is tried again, and strands the run for good (temporalio/sdk-java#3088), and time with it; a real server takes
+    it. People answer and cancel while a mail or a call is on its way.
     """
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:  # noqa: A002 - the SDK's name

@@ -90,6 +90,11 @@ class Stack:
                 self.tokens[name] = await create_token(session, name, list(scopes))
         return {"Authorization": f"Bearer {self.tokens[name]}"}
 
+    async def approvers(self, *names: str) -> None:
+        """Their tokens, with the scopes of people who decide."""
+        for name in names:
+            await self.token(name, Scope.APPROVE, Scope.READ)
+
     async def customer(self, customer_id: str = "acme", **changes: Any) -> str:
         body = {"name": "Acme GmbH", "email": f"ap@{customer_id}.example", "segment": "standard", "currency": "USD"}
         answer = await self.api.put(f"/customers/{customer_id}", json=body | changes)

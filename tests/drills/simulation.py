@@ -35,8 +35,8 @@ from tests.drills.audited import NO_LIST, findings
 from tests.drills.report import DrillReport
 from tests.drills.simulation_people import OPEN, People
 from tests.drills.simulation_plan import CUSTOMERS, STEP_DAYS, STEPS, Step, Trigger, drawn
-from tests.skipping import POLLERS, StepsGoOn, skipping_server
-from tests.stack import Stack, assert_eventually, running_stack
+from tests.skipping import skipping_server, skipping_stack
+from tests.stack import Stack, assert_eventually
 
 PACE: Final = timedelta(seconds=20)
 # Virtual time per breath: a retry's pause is over in a moment, a business hour in some seconds.
@@ -253,15 +253,10 @@ async def _world(seed: int) -> AsyncIterator[Year]:
         folder = Path(around.enter_context(tempfile.TemporaryDirectory(prefix="billhook-year-")))
         environment = await around.enter_async_context(skipping_server())
         stack = await around.enter_async_context(
-            running_stack(
-                environment.client.service_client.config.target_host,
+            skipping_stack(
+                environment,
                 folder,
-                worker_options={
-                    "workflow_runner": UnsandboxedWorkflowRunner(),
-                    "workflow_task_poller_behavior": POLLERS,
-                    "activity_task_poller_behavior": POLLERS,
-                },
-                interceptors=[StepsGoOn()],
+                worker_options={"workflow_runner": UnsandboxedWorkflowRunner()},
                 policy_file=_policy(folder),
                 reconcile_grace_s=0,
             )

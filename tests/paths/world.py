@@ -329,6 +329,5 @@ async def opened(address: str, folder: Path, opening: asyncio.Lock, **changes: A
             stack = await around.enter_async_context(
                 running_stack(address, folder, policy_file=policy_file(folder), **changes)
             )
-        for name in _APPROVERS:
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+        await stack.approvers(*_APPROVERS)
         yield stack

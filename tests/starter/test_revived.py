@@ -24,8 +24,7 @@ async def test_what_our_records_call_open_is_refused_to_nobody_while_a_worker_co
 ) -> None:
     async with running_stack(temporal_address, tmp_path, worker_options=None) as stack:
         await stack.customer()
-        for name in ("dana", "robin"):
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+        await stack.approvers("dana", "robin")
         orders = Orders(stack.settings, temporal_address, tmp_path)
         async with kept_alive(orders) as watch:
             key, case_id = await _dies_with_a_case_on_record(stack, orders)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.skipping import skipping_server
-from tests.stack import Stack, running_stack
+from tests.skipping import skipping_server, skipping_stack
+from tests.stack import Stack
 
 
 @pytest.fixture
@@ -18,6 +18,5 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest.fixture
 async def slow(skipping: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[Stack]:
-    address = skipping.client.service_client.config.target_host
-    async with running_stack(address, tmp_path) as stack:
+    async with skipping_stack(skipping, tmp_path) as stack:
         yield stack

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from records.tokens import Scope
 from tests.stack import running_stack
 from tests.workflows.running import working
 
@@ -12,8 +11,7 @@ async def test_a_delegation_that_came_before_an_approval_counts_where_no_worker_
 ) -> None:
     async with running_stack(temporal_address, tmp_path, worker_options=None) as stack:
         await stack.customer()
-        for name in ("dana", "robin"):
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+        await stack.approvers("dana", "robin")
         key = await stack.milestone(amount="30000.00")
         async with working(stack):
             await stack.until(key, "awaiting_approval")

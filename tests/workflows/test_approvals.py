@@ -35,8 +35,7 @@ async def desk(temporal_address: str, tmp_path: Path) -> AsyncIterator[Stack]:
     file = tmp_path / "policy.toml"
     file.write_text(POLICY)
     async with running_stack(temporal_address, tmp_path, policy_file=file) as stack:
-        for name in ("dana", "robin", "kim"):
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+        await stack.approvers("dana", "robin", "kim")
         await stack.customer()
         yield stack
 

@@ -17,7 +17,8 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from records.tokens import Scope
-from tests.stack import Stack, assert_eventually, running_stack
+from tests.skipping import skipping_stack
+from tests.stack import Stack, assert_eventually
 
 ZONES = {"Europe/Berlin": ("DE", "BE"), "America/New_York": ("US", "NY")}
 ASKED = time(15)
@@ -103,10 +104,8 @@ async def _asked_at(
     """A stack at three o'clock of the next day before such a gap, the invoicing API's clock too."""
     file = folder / "policy.toml"
     file.write_text(_policy(zone))
-    address = skipping.client.service_client.config.target_host
-    async with running_stack(address, folder, policy_file=file) as stack:
-        for name in ("dana", "robin"):
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+    async with skipping_stack(skipping, folder, policy_file=file) as stack:
+        await stack.approvers("dana", "robin")
         await stack.customer()
         now = await skipping.get_current_time()
         day = next(one for one in _days(now) if gap(zone, one))

@@ -11,7 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from billing.deadlines import Calendar, add_business_time
 from records.tokens import Scope
-from tests.stack import Stack, assert_eventually, running_stack
+from tests.skipping import skipping_stack
+from tests.stack import Stack, assert_eventually
 
 ZONES = {"Europe/Berlin": "DE-BE", "America/New_York": "US-NY"}
 # The clock of the time-skipping server begins at the present, so a year of waiting crosses both clock changes, every
@@ -48,10 +49,8 @@ async def waiting(
     zone, on_expiry = request.param
     file = tmp_path / "policy.toml"
     file.write_text(_policy(zone, ZONES[zone], on_expiry))
-    address = skipping.client.service_client.config.target_host
-    async with running_stack(address, tmp_path, policy_file=file) as stack:
-        for name in ("dana", "robin"):
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+    async with skipping_stack(skipping, tmp_path, policy_file=file) as stack:
+        await stack.approvers("dana", "robin")
         await stack.customer()
         key = await stack.milestone(amount="30000.00")
         await stack.until(key, "awaiting_approval")

@@ -4,14 +4,14 @@ on one invoice have times of their own, and the recipient's approval withdraws w
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from billing.deadlines import Calendar, add_business_time
-from records.tokens import Scope
-from tests.stack import Stack, assert_eventually, running_stack
+from tests.skipping import skipping_stack
+from tests.stack import Stack, assert_eventually
 
 POLICY = """
 [cases]
@@ -28,6 +28,9 @@ email = "robin@billhook.example"
 [business_hours]
 zone = "Europe/Berlin"
 """
+APART: Final = timedelta(hours=1)
+# Not milliseconds: the time-skipping server strands a run that cancels a timer in the moment in which it fires
+# (temporalio/sdk-java#2606), as the times of one case come while the mail of the other leaves.
 
 
 @pytest.fixture
@@ -35,17 +38,22 @@ async def asked(skipping: WorkflowEnvironment, tmp_path: Path) -> AsyncIterator[
     """An invoice whose recipient has asked for two changes."""
     file = tmp_path / "policy.toml"
     file.write_text(POLICY)
-    address = skipping.client.service_client.config.target_host
-    async with running_stack(address, tmp_path, policy_file=file) as stack:
-        for name in ("dana", "robin"):
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+    async with skipping_stack(skipping, tmp_path, policy_file=file) as stack:
+        await stack.approvers("dana", "robin")
         await stack.customer()
         key = await stack.milestone()
         await stack.until(key, "sent")
-        for message in ("cheaper, please", "and later, please"):
-            assert (await stack.recipient(key, "change-request", message=message)).is_success
-        await assert_eventually(lambda: _cases(stack, key, 2))
+        await _ask(stack, key, "cheaper, please", 1)
+        await skipping.sleep(APART)
+        now = await skipping.get_current_time()
+        await stack.jupiter.put("/_sandbox/clock", json={"now": now.isoformat()})
+        await _ask(stack, key, "and later, please", 2)
         yield stack, key
+
+
+async def _ask(stack: Stack, key: str, message: str, count: int) -> None:
+    assert (await stack.recipient(key, "change-request", message=message)).is_success
+    await assert_eventually(lambda: _cases(stack, key, count))
 
 
 async def _cases(stack: Stack, key: str, count: int) -> Any:

@@ -61,8 +61,7 @@ async def desk(temporal_address: str, tmp_path: Path, heard: Heard) -> AsyncIter
     async with running_stack(temporal_address, tmp_path, policy_file=file, interceptors=[heard]) as stack:
         heard.client = stack.client
         await stack.customer()
-        for name in ("dana", "robin"):
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+        await stack.approvers("dana", "robin")
         yield stack
 
 

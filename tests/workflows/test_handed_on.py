@@ -11,7 +11,8 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from records.tokens import Scope, revoke_token
-from tests.stack import Stack, assert_eventually, running_stack
+from tests.skipping import skipping_stack
+from tests.stack import Stack, assert_eventually
 
 ZONES: Final = {"dana": "Europe/Berlin", "robin": "America/New_York"}
 MORNING: Final = (9, 30)
@@ -53,10 +54,8 @@ async def _waiting(
     """An approval that is put to dana in the morning of a Monday."""
     file = folder / "policy.toml"
     file.write_text(policy)
-    address = skipping.client.service_client.config.target_host
-    async with running_stack(address, folder, policy_file=file) as stack:
-        for name in ZONES:
-            await stack.token(name, Scope.APPROVE, Scope.READ)
+    async with skipping_stack(skipping, folder, policy_file=file) as stack:
+        await stack.approvers(*ZONES)
         await stack.customer()
         now = await skipping.get_current_time()
         asked = _monday(now)

@@ -21,14 +21,14 @@ class Proposed:
 
 async def open_proposals(desk: Desk, view: InvoiceView) -> Proposed:
     """The newest of each agent."""
+    if view.status not in {Status.AWAITING_APPROVAL, Status.CHANGE_REQUESTED}:
+        return Proposed()
     async with desk.parts.database.session() as session:
         found = await proposals(session, view.key)
     newest = {(one.action, one.case_id, one.actor): one for one in found}.values()
     if view.status is Status.AWAITING_APPROVAL:
         wishes = [one for one in newest if one.action is Action.REQUEST_ISSUE]
         return Proposed(issue=[one for one in wishes if one.revision == view.revision])
-    if view.status is not Status.CHANGE_REQUESTED:
-        return Proposed()
     answers = [(one, _form(one)) for one in newest if one.action is Action.PROPOSE_ANSWER]
     cases = [case.id for case in view.cases if case.status == "open"]
     return Proposed(answers={case: [one for one in answers if one[0].case_id == case] for case in cases})
