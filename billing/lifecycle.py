@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from billing.events import ChangeRequest, EventType, InvoiceEvent
-from billing.ownership import RECIPIENT_FIELDS
+from billing.ownership import RECIPIENT_FIELDS, fits
 from billing.record import Fate, Status
 
 _STALE_APPROVAL: Final = "it approves"
@@ -199,14 +199,19 @@ class _Folding:
     def _amend(self, event: InvoiceEvent) -> None:
         """Also of an older version: these fields are the recipient's, and a new version leaves them as they are."""
         given = event.data.changes or {}
-        changes = {name: change for name, change in given.items() if name in RECIPIENT_FIELDS}
+        owned = {name: change for name, change in given.items() if name in RECIPIENT_FIELDS}
+        changes = {name: change for name, change in owned.items() if fits(name, change.to)}
+        unfit = ", ".join(sorted(owned.keys() - changes.keys()))
         if not changes:
-            self.ignore(event, "it changes no field that the recipient owns")
+            no = f"its values are none that these fields can have: {unfit}" if unfit else ""
+            self.ignore(event, no or "it changes no field that the recipient owns")
             return
         for name, change in changes.items():
             self._fields[name] = FieldValue(change.to, event.id, event.created_at)
-        others = ", ".join(sorted(given.keys() - changes.keys()))
-        self._apply(event, f"left out, not the recipient's to change: {others[:200]}" if others else "")
+        others = ", ".join(sorted(given.keys() - owned.keys()))
+        left = [f"left out, no value that it can have: {unfit}"] if unfit else []
+        left += [f"left out, not the recipient's to change: {others[:200]}"] if others else []
+        self._apply(event, "; ".join(left))
 
     def _request(self, event: InvoiceEvent) -> None:
         request = event.data.change_request

@@ -51,8 +51,25 @@ OWNERSHIP: Final[tuple[Ownership, ...]] = (
     Ownership("tax_id", Owner.RECIPIENT, "carried forward per customer"),
 )
 
+_OBJECTS: Final = frozenset({"address", "ap_contact"})
+LONGEST_VALUE: Final = 500
+# Of a field, or of one part of an object.
 RECIPIENT_FIELDS: Final[tuple[str, ...]] = tuple(item.field for item in OWNERSHIP if item.owner is Owner.RECIPIENT)
 _OURS: Final = frozenset(item.field for item in OWNERSHIP if item.owner is Owner.WE)
+
+
+def fits(field: str, value: Any) -> bool:
+    """Whether a recipient can have given `value`: a text, an object of texts for an address or a contact, or nothing.
+
+    Anything else no API takes back, so it must not reach a customer's record or his next invoice.
+    """
+    if field in _OBJECTS and value is not None:
+        return isinstance(value, dict) and all(_is_text(part) for part in value.values())
+    return _is_text(value)
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and len(value) <= LONGEST_VALUE)
 
 
 def may_send(field: str, carried: frozenset[str] = frozenset()) -> bool:

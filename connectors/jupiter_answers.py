@@ -10,13 +10,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from billing.errors import BadInput
 from billing.money import MAX_MINOR
-from billing.ownership import RECIPIENT_FIELDS
+from billing.ownership import LONGEST_VALUE, RECIPIENT_FIELDS
 from billing.provider import from_wire
 from connectors.http import BadAnswer
 from connectors.jupiter_wire import Wire
 from connectors.ports import RemoteInvoice, SurveyPage
 
-Short = Annotated[str, Field(max_length=500)]
+Short = Annotated[str, Field(max_length=LONGEST_VALUE)]
 _MAX_VERSION: Final = 100_000
 
 

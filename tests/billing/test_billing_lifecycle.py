@@ -49,11 +49,16 @@ def some_events(draw: st.DrawFn) -> list[InvoiceEvent]:
         data: dict[str, Any] = {"invoice_id": draw(st.sampled_from([OURS, OURS, OURS, "inv_other"]))}
         if kind == "amended":
             names = st.sampled_from([*RECIPIENT_FIELDS, "line_items"])
-            data["changes"] = {name: {"to": number} for name in draw(st.sets(names, max_size=3))}
+            data["changes"] = {name: {"to": _value(name, number)} for name in draw(st.sets(names, max_size=3))}
         if kind == "change_requested" and draw(st.booleans()):
             data["change_request"] = {"id": draw(st.sampled_from(["cr_1", "cr_2"]))}
         made.append(event(f"evt_{number:02}", kind, minute, draw(st.integers(1, 3)), **data))
     return made
+
+
+def _value(name: str, number: int) -> object:
+    """Of each field its own kind, and now and then none that it can have."""
+    return {"name": str(number)} if name in {"address", "ap_contact"} else str(number) if number % 4 else number
 
 
 versions = st.integers(1, 3)
@@ -158,6 +163,26 @@ def test_an_amendment_clears_a_field_and_cannot_touch_ours() -> None:
     assert "line_items" in state.fates["b"][1]
     only_ours = event("c", "amended", 3, changes={"currency": {"from": "USD", "to": "JPY"}})
     assert folded([only_ours]).fates["c"][0] is Fate.IGNORED
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("po_number", 12345), ("po_number", 1.5), ("po_number", "9" * 501), ("billing_entity", True),
+        ("tax_id", {"a": 1}), ("address", "Main St 1"), ("address", {"city": 7}), ("ap_contact", ["a"]),
+    ],
+)  # fmt: skip
+def test_a_value_that_no_recipient_can_give_is_left_out_and_said_so(field: str, value: object) -> None:
+    changes = {field: {"from": None, "to": value}}
+    alone = folded([event("a", "amended", 1, changes=changes)])
+    assert field not in alone.fields
+    fate, reason = alone.fates["a"]
+    assert (fate, field in reason) == (Fate.IGNORED, True)
+    other = "tax_id" if field != "tax_id" else "po_number"
+    beside = folded([event("a", "amended", 1, changes=changes | {other: {"from": None, "to": "given"}})])
+    assert beside.fields.keys() == {other}
+    fate, reason = beside.fates["a"]
+    assert (fate, field in reason) == (Fate.APPLIED, True)
 
 
 def test_what_was_amended_before_the_approval_counts_also_if_it_arrives_after_it() -> None:
