@@ -3,24 +3,25 @@
 What was billed so is written beside it, in units; the month's own invoice begins with the unit after those.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import delete, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing.errors import BadInput, KeyTaken
 from billing.intent import Intent
+from billing.keys import overage_key
 from billing.metering import DECIMALS
 from billing.plans import Overage, Subscription
 from billing.usage import has_passed, over_included, overage
 from records import intents
 from records.sql import insert, now, table
-from records.usage_tables import UsageOverageRow
+from records.usage_tables import UsageClosingRow, UsageOverageRow
 
-_O = table(UsageOverageRow)
+_O, _X = table(UsageOverageRow), table(UsageClosingRow)
 
 
 class Sum(NamedTuple):
@@ -66,15 +67,53 @@ def _due(subscription: Subscription, place: Sum, used: Decimal, at: datetime) ->
     return None if intent is None else Due(place, over, intent)
 
 
+async def billed(s: AsyncSession, subscription_ids: Collection[str], period: str) -> dict[tuple[str, str], int]:
+    """What overages bill of these in `period`, stored units by subscription and meter.
+
+    What one bills that was rejected or cancelled while the month was open, the month bills itself.
+    """
+    query = select(_O).where(_O.c.subscription_id.in_(subscription_ids), _O.c.period == period)
+    found = {(row["subscription_id"], row["meter"]): row["quantity"] for row in (await s.execute(query)).mappings()}
+    for place in await _given_up(s, subscription_ids, period):
+        del found[place.subscription_id, place.meter]
+    return found
+
+
+async def forget_given_up(s: AsyncSession, subscription_ids: Collection[str], period: str) -> None:
+    """What bills nothing of a month that closes now: from then on it stays as it is. The caller holds these locked."""
+    for place in await _given_up(s, subscription_ids, period):
+        await s.execute(
+            delete(_O).where(
+                _O.c.subscription_id == place.subscription_id, _O.c.period == period, _O.c.meter == place.meter
+            )
+        )
+
+
+async def _given_up(s: AsyncSession, subscription_ids: Collection[str], period: str) -> list[Sum]:
+    """Those of an open month whose invoice was rejected or cancelled."""
+    is_closed = exists().where(_X.c.subscription_id == _O.c.subscription_id, _X.c.period == _O.c.period)
+    query = select(_O.c.subscription_id, _O.c.period, _O.c.meter).where(
+        _O.c.subscription_id.in_(subscription_ids), _O.c.period == period, ~is_closed
+    )
+    by_key = {overage_key(*row): Sum(*row) for row in await s.execute(query)}
+    fares = await intents.standing(s, by_key) if by_key else {}
+    return [place for key, place in by_key.items() if key in fares and not fares[key].counts]
+
+
 async def _register(s: AsyncSession, due: Due) -> bool:
-    """False if somebody has triggered it by hand before; then the units that he billed are the ones that count."""
+    """False if somebody has triggered it by hand before; then the units that he billed are the ones that count.
+
+    What stands under its key and is none of this subscription's billing counts for nothing: the month bills it all.
+    """
     over = due.over
     try:
         is_new = await intents.register(s, due.intent)
     except KeyTaken:
         is_new = False
         by_hand = await intents.get_intent(s, due.intent.key)
-        over = by_hand.commercial.lines[0].quantity if by_hand else over
+        if by_hand is None or _bills(by_hand) != _bills(due.intent):
+            return False
+        over = by_hand.commercial.lines[0].quantity
     values = {
         "subscription_id": due.place.subscription_id,
         "period": due.place.billed_in,
@@ -84,3 +123,7 @@ async def _register(s: AsyncSession, due: Due) -> bool:
     }
     await s.execute(insert(s, UsageOverageRow).values(values).on_conflict_do_nothing())
     return is_new
+
+
+def _bills(intent: Intent) -> tuple[str, str, str]:
+    return intent.motion.value, intent.customer_id, intent.commercial.currency

@@ -7,8 +7,9 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, RowMapping, and_, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing.errors import Conflict, UnknownCustomer
+from billing.errors import BadInput, Conflict, UnknownCustomer
 from billing.groups import first_day, last_day
+from billing.intent import Intent, Motion
 from billing.keys import checked_id
 from billing.metering import spelled, units
 from billing.plans import Subscription, SubscriptionBody
@@ -44,6 +45,22 @@ async def put_subscription(s: AsyncSession, subscription_id: str, body: Subscrip
     statement = insert(s, SubscriptionRow).values(id=subscription_id, created_at=values["updated_at"], **values)
     await s.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
     return Subscription(id=subscription_id, **body.model_dump())
+
+
+async def check_billed(s: AsyncSession, intent: Intent) -> None:
+    """Raises BadInput where `intent` bills usage of a subscription of ours to another customer, or in another currency.
+
+    One that we do not know is counted elsewhere, and whoever triggers says whose it is.
+    """
+    if intent.motion not in {Motion.USAGE, Motion.OVERAGE}:
+        return
+    query = select(_S.c.customer_id, _S.c.currency).where(_S.c.id == intent.source.scope)
+    found = (await s.execute(query)).one_or_none()
+    if found is not None and found.customer_id != intent.customer_id:
+        cause = f"subscription {intent.source.scope} is not this customer's"
+        raise BadInput("customer_id", cause, "send the customer of the subscription")
+    if found is not None and found.currency != intent.commercial.currency:
+        raise BadInput("currency", f"subscription {intent.source.scope} is in {found.currency}", "send that currency")
 
 
 async def _check_change(s: AsyncSession, found: Subscription, body: SubscriptionBody) -> None:

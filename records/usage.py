@@ -22,11 +22,12 @@ from billing.intent import Intent
 from billing.metering import units
 from billing.plans import Subscription
 from billing.usage import Metered, Skipped, bill
+from records import overages
 from records.sql import insert, now, table
 from records.subscriptions import locked
-from records.usage_tables import UsageClosingRow, UsageOverageRow, UsageTotalRow
+from records.usage_tables import UsageClosingRow, UsageTotalRow
 
-_T, _X, _O = table(UsageTotalRow), table(UsageClosingRow), table(UsageOverageRow)
+_T, _X = table(UsageTotalRow), table(UsageClosingRow)
 
 Used = Mapping[str, Mapping[str, Metered]]
 """What a month bills, by subscription and meter."""
@@ -41,6 +42,7 @@ async def close(s: AsyncSession, subscription_ids: Collection[str], period: str)
     held = await locked(s, subscription_ids)
     rows = [{"subscription_id": one, "period": period, "closed_at": now()} for one in held]
     if rows:
+        await overages.forget_given_up(s, list(held), period)
         await s.execute(insert(s, UsageClosingRow).values(rows).on_conflict_do_nothing())
 
 
@@ -51,11 +53,10 @@ async def used(s: AsyncSession, subscription_ids: Collection[str], period: str) 
         .where(_T.c.subscription_id.in_(subscription_ids), _T.c.billed_in == period)
         .group_by(_T.c.subscription_id, _T.c.meter, _T.c.used_in)
     )
-    overages = select(_O).where(_O.c.subscription_id.in_(subscription_ids), _O.c.period == period)
     found: dict[str, dict[str, list[RowMapping]]] = defaultdict(lambda: defaultdict(list))
     for row in (await s.execute(totals)).mappings():
         found[row["subscription_id"]][row["meter"]].append(row)
-    billed = {(row["subscription_id"], row["meter"]): row["quantity"] for row in (await s.execute(overages)).mappings()}
+    billed = await overages.billed(s, subscription_ids, period)
     return {
         one: {meter: _metered(rows, billed.get((one, meter), 0), period) for meter, rows in meters.items()}
         for one, meters in found.items()

@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from billing.intent import Intent
 from billing.timely import check_times
-from records import intents
+from records import intents, subscriptions
 from records.session import Database
 from starter import client as temporal
 from starter.client import Engine, EngineUnreachable
@@ -47,7 +47,8 @@ class Triggered:
 async def trigger(database: Database, engine: Engine, later: Later, intent: Intent, task_queue: str) -> Triggered:
     """Register `intent` and start its workflow at once.
 
-    Raises KeyTaken, UnknownCustomer, BadInput on times of a new one that cannot be meant, and whatever the database
+    Raises KeyTaken, UnknownCustomer, BadInput on times of a new one that cannot be meant and on usage that is billed
+    to another than its subscription's customer, and whatever the database
     raises; then nothing was registered.
     """
     later.hold(intent.key)
@@ -56,6 +57,7 @@ async def trigger(database: Database, engine: Engine, later: Later, intent: Inte
             created = await intents.register(session, intent)
             if created:
                 check_times(intent, datetime.now(UTC))
+                await subscriptions.check_billed(session, intent)
         started = await _started(engine, intent, task_queue) if created else False
     finally:
         later.release(intent.key)

@@ -9,12 +9,16 @@ from sqlalchemy import select
 from billing.intent import Intent, Motion
 from billing.money import Money
 from billing.motions import parse_trigger
+from billing.record import Status
 from billing.usage import Metered
 from records import intents
+from records.customers import CustomerBody, put_customer
+from records.invoices import save_record
 from records.metering import Became, take
 from records.session import Database
 from records.sql import table
 from records.tables import IntentRow
+from tests.records.make import a_record
 from tests.records.metered import (
     GROUPS,
     NOW,
@@ -126,6 +130,56 @@ async def test_an_overage_that_was_triggered_by_hand_counts_as_it_was_billed(db:
     month = await built(db, "2026-10")
     assert isinstance(month, Intent)
     assert month.commercial.lines[0].quantity == 20
+
+
+@pytest.mark.parametrize("changes", [{"customer_id": "globex"}, {"currency": "EUR"}])
+async def test_what_stands_under_its_key_for_another_takes_no_unit_from_the_month(
+    db: Database, changes: dict[str, str]
+) -> None:
+    await with_subscription(db, charges=[OVERAGE])
+    globex = CustomerBody.model_validate({"name": "Globex", "email": "ap@globex.example", "currency": "USD"})
+    async with db.transaction() as s:
+        await put_customer(s, "globex", globex)
+    body = {
+        "event_id": "by hand", "occurred_at": "2026-10-20T00:00:00Z", "customer_id": "acme", "currency": "USD",
+        "subscription_id": "sub_1", "period": "2026-10", "meter": "api", "quantity": "1000000", "unit_price": "0.50",
+    }  # fmt: skip
+    async with db.transaction() as s:
+        await intents.register(s, parse_trigger(Motion.OVERAGE, body | changes))
+    assert (await tell_all(db, [an_event("e1", "150")]))[1] == []
+    month = await built(db, "2026-10")
+    assert isinstance(month, Intent)
+    assert month.commercial.lines[0].quantity == 50
+
+
+@pytest.mark.parametrize("end", [Status.REJECTED, Status.CANCELLED])
+async def test_what_an_overage_that_is_given_up_would_have_billed_the_open_month_bills(
+    db: Database, end: Status
+) -> None:
+    await with_subscription(db, charges=[OVERAGE])
+    await tell_all(db, [an_event("e1", "112")])
+    await _ended(db, end)
+    assert (await used(db, "2026-10"))["api"].as_overage == 0
+    await close(db, "2026-10")
+    month = await built(db, "2026-10")
+    assert isinstance(month, Intent)
+    assert month.commercial.lines[0].quantity == 12
+
+
+async def test_a_closed_month_bills_the_same_whatever_becomes_of_its_overage(db: Database) -> None:
+    await with_subscription(db, charges=[OVERAGE])
+    await tell_all(db, [an_event("e1", "112"), an_event("e2", "5")])
+    await tell_all(db, [an_event("e3", "5")])
+    await close(db, "2026-10")
+    before = await built(db, "2026-10")
+    await _ended(db, Status.REJECTED)
+    await close(db, "2026-10")
+    assert await built(db, "2026-10") == before
+
+
+async def _ended(db: Database, end: Status) -> None:
+    async with db.transaction() as s:
+        await save_record(s, a_record(1, end, key=KEY))
 
 
 async def test_late_usage_passes_what_the_month_that_bills_it_includes(db: Database) -> None:

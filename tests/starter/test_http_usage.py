@@ -89,6 +89,21 @@ async def test_every_wrong_field_of_a_plan_is_named_with_what_to_send_instead(me
     assert answer["detail"].endswith(f"and {len(answer['errors']) - 5} more")
 
 
+@pytest.mark.parametrize(("field", "other"), [("customer_id", "globex"), ("currency", "EUR")])
+async def test_usage_of_a_subscription_is_billed_to_its_own_customer_in_its_own_currency(
+    metered: Api, field: str, other: str
+) -> None:
+    customer = {"name": "Globex", "email": "ap@globex.example", "segment": "standard", "currency": "USD"}
+    assert (await metered.http.put("/customers/globex", json=customer)).is_success
+    trigger = {
+        "event_id": "e1", "occurred_at": "2024-02-29T09:30:00Z", "customer_id": "acme", "currency": "USD",
+        "subscription_id": "sub_1", "period": "2024-02", "meter": "api", "quantity": "1000000", "unit_price": "0.50",
+    }  # fmt: skip
+    refused = await metered.http.post("/triggers/overage", json=trigger | {field: other})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+    assert (await metered.http.post("/triggers/overage", json=trigger)).status_code == 202
+
+
 WRONG: list[tuple[dict[str, Any], int, str]] = [
     ({"billing_group": "mars"}, 422, "billing_group"),
     ({"billing_group": "europe"}, 422, "currency"),
