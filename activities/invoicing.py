@@ -35,14 +35,22 @@ class InvoicingActivities:
 
     @activity.defn(name=signatures.CREATE_DRAFT.name)
     async def create_draft(self, request: signatures.CreateDraft) -> signatures.Draft:
-        """A draft for this key: the one that exists, where an earlier try made it and its key may have expired."""
+        """A draft for this key that says what is asked now: an earlier try that was not heard may have made it from
+        what stood before an edit, and its key may have expired."""
         recipient, carried = await self._customer(request.customer_id, request.scope)
         found = await self._invoicing.find(request.key) if _key_may_be_dead(request.began_at) else None
-        if found is None:
-            found = await self._create(request, recipient)
-        if found.status == "draft":
-            _check_total(found, request.commercial.model_copy(update={"discount": None}), request.commercial)
-        return _draft(found, carried)
+        try:
+            draft = found or await self._create(request, recipient)
+        except CallFailed as error:
+            # Our customer record may have changed between two tries, too; the first try's draft is the draft.
+            found = await self._invoicing.find(request.key) if error.status == _KEY_REUSED else None
+            if found is None:
+                raise
+            draft = found
+        if draft.status == "draft":
+            draft = await self._mended(request, draft) if found else draft
+            _check_total(draft, request.commercial.model_copy(update={"discount": None}), request.commercial)
+        return _draft(draft, carried)
 
     @activity.defn(name=signatures.PATCH_DRAFT.name)
     async def patch_draft(self, request: signatures.PatchDraft) -> signatures.Draft:
@@ -145,16 +153,18 @@ class InvoicingActivities:
             raise
 
     async def _create(self, request: signatures.CreateDraft, recipient: Recipient) -> RemoteInvoice:
-        try:
-            return await self._invoicing.create_draft(
-                request.key, recipient, request.commercial, step_key=step_key(request.key, "create")
-            )
-        except CallFailed as error:
-            # Our customer record may have changed between two tries; the first try's draft is the draft.
-            found = await self._invoicing.find(request.key) if error.status == _KEY_REUSED else None
-            if found is None:
-                raise
-            return found
+        return await self._invoicing.create_draft(
+            request.key, recipient, request.commercial, step_key=step_key(request.key, "create")
+        )
+
+    async def _mended(self, request: signatures.CreateDraft, found: RemoteInvoice) -> RemoteInvoice:
+        digest = canonical_hash(request.commercial.model_dump(mode="json"))[:12]
+        return await self._invoicing.patch_draft(
+            found.external_id,
+            commercial=request.commercial,
+            carried={},
+            step_key=step_key(request.key, f"create-{digest}"),
+        )
 
     async def _customer(self, customer_id: str, scope: str) -> tuple[Recipient, dict[str, Any]]:
         async with self._database.session() as session:

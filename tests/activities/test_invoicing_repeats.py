@@ -119,6 +119,23 @@ async def test_a_create_of_yesterday_finds_its_draft(desk: Desk) -> None:
     assert (await desk.the_invoice())["reference"] == KEY
 
 
+@pytest.mark.parametrize(
+    ("key_life", "earlier"), [(86_400, timedelta()), (0, timedelta(hours=25))], ids=["a living key", "a dead key"]
+)
+async def test_a_create_that_was_edited_after_a_try_unheard_leaves_what_the_edit_says(
+    desk: Desk, earlier: timedelta
+) -> None:
+    began_at = datetime.now(UTC) - earlier
+    first = step.CreateDraft(key=KEY, customer_id="acme", scope="project_1", commercial=over("30"), began_at=began_at)
+    made = await desk.take("create_draft", first)
+    line = Line(description="Work, as agreed", quantity=Decimal(2), unit_price=Decimal(20))
+    edited = first.model_copy(update={"commercial": Commercial(currency="USD", lines=(line,))})
+    assert (await desk.take("create_draft", edited)).external_id == made.external_id
+    found = (await desk.http.get(f"/api/v1/invoices/{made.external_id}")).json()
+    assert [(line["description"], line["quantity"]) for line in found["line_items"]] == [("Work, as agreed", 2)]
+    assert (await desk.the_invoice())["total_cents"] == 4000
+
+
 async def test_an_issue_repeated_assigns_one_number(desk: Desk) -> None:
     draft = await desk.draft()
     await desk.twice("issue", step.Issue(key=KEY, external_id=draft, commercial=over("30")))
