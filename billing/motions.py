@@ -7,7 +7,7 @@ as the caller spelled it.
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -127,15 +127,20 @@ class _Trigger(_Body):
     due_date: Day | None = None
     discount: DiscountBody | None = None
     deal_id: Id | None = None
+    amount_field: ClassVar[str] = "line_items"
 
     def _commercial(self, lines: tuple[Line, ...]) -> Commercial:
-        return Commercial(
+        commercial = Commercial(
             currency=self.currency,
             lines=lines,
             discount=None if self.discount is None else self.discount.to_discount(self.currency),
             payment_terms=self.payment_terms,
             due_date=self.due_date,
         ).check()
+        if not commercial.subtotal_minor:
+            # A discount of all of it is somebody's word; nothing before any discount is a mistake.
+            raise BadInput(self.amount_field, "it comes to nothing to bill", "send what comes to a positive amount")
+        return commercial
 
     def _intent(self, motion: Motion, key: str, scope: str, lines: tuple[Line, ...], triggered_by: str) -> Intent:
         return Intent(
@@ -155,12 +160,13 @@ class MilestoneTrigger(_Trigger):
     milestone_id: Id
     description: Text
     amount: str
+    amount_field: ClassVar[str] = "amount"
 
     def to_intent(self, triggered_by: str = "") -> Intent:
         """Raises BadInput naming the field."""
         amount = Money.parse(self.amount, self.currency)
-        if amount.minor <= 0:
-            raise BadInput("amount", f"{self.amount} is nothing to bill", "send a positive amount")
+        if amount.minor < 0:
+            raise BadInput("amount", f"{self.amount} is negative", "send a positive amount")
         line = Line(description=self.description, quantity=Decimal(1), unit_price=amount.major)
         key = keys.milestone_key(self.project_id, self.milestone_id)
         return self._intent(Motion.MILESTONE, key, self.project_id, (line,), triggered_by)
@@ -199,6 +205,7 @@ class OverageTrigger(_Trigger):
     meter: Id
     quantity: str
     unit_price: str
+    amount_field: ClassVar[str] = "unit_price"
 
     def to_intent(self, triggered_by: str = "") -> Intent:
         """Raises BadInput naming the field."""

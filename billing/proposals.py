@@ -116,6 +116,8 @@ def accepted(present: Commercial, proposed: object, patch: Patch | None, parts: 
     if patch is not None and parts is not None:
         raise BadInput("parts", "an edit is the whole answer; it cannot come with parts of the proposal", "send one")
     if patch is not None:
+        if present.patched(patch) == present:
+            raise BadInput("patch", "it changes nothing of what stands", _WRITE_IT)
         return patch
     proposal = read(proposed, present)
     return proposal.whole() if parts is None else proposal.only(parts)

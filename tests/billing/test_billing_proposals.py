@@ -205,6 +205,13 @@ def test_an_edit_is_the_whole_answer() -> None:
         accepted(content(), {"due_date": "2026-12-01"}, edit, ["due_date"])
 
 
+@pytest.mark.parametrize("edit", [Patch(), Patch(lines=content().lines), Patch(payment_terms=content().payment_terms)])
+def test_an_edit_that_changes_nothing_is_no_answer(edit: Patch) -> None:
+    with pytest.raises(BadInput, match="changes nothing") as refused:
+        accepted(content(), {"due_date": "2026-12-01"}, edit, None)
+    assert (refused.value.field, "decline" in refused.value.next_step) == ("patch", True)
+
+
 def test_in_part_is_whatever_is_not_all_that_was_proposed() -> None:
     before = content()
     proposed = {"line_items": [item(unit_price_cents=9000)], "payment_terms": "net_45"}

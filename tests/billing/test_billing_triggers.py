@@ -168,11 +168,16 @@ def test_more_decimals_than_the_currency_has_are_refused(currency: str, amount: 
     assert refused(Motion.MILESTONE, currency=currency, amount=amount).field == "amount"
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("milestone_id", "completed"), ("milestone_id", "overage"), ("amount", "0")]
-)
-def test_a_milestone_of_a_reserved_name_or_of_nothing_is_refused(field: str, value: str) -> None:
-    assert refused(Motion.MILESTONE, **{field: value}).field == field
+@pytest.mark.parametrize("name", ["completed", "overage"])
+def test_a_milestone_of_a_reserved_name_is_refused(name: str) -> None:
+    assert refused(Motion.MILESTONE, milestone_id=name).field == "milestone_id"
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_what_comes_to_nothing_is_refused(motion: Motion) -> None:
+    refusal = refused(motion, **with_amount(motion, "0.00"))
+    assert refusal.field in {"amount", "unit_price", "line_items"}
+    assert "nothing to bill" in refusal.cause
 
 
 @pytest.mark.parametrize("motion", [Motion.PROJECT, Motion.QUOTE, Motion.USAGE])
