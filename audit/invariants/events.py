@@ -52,13 +52,13 @@ def _fate(row: EventRow, world: World, look: Look, book: Book | None) -> None:
     elif row.fate == Fate.DELIVERED:
         _delivered(row, about, world, look, book)
     else:
-        _pending(row, about, world, look, book)
+        _pending(row, about, world, look)
 
 
 def _notice(row: EventRow, world: World, look: Look) -> None:
     """Another system's: no workflow states its fate, the dispatcher does, with a reason whatever it is."""
     if row.fate == Fate.PENDING:
-        _pending(row, _about(row), world, look, None)
+        _pending(row, _about(row), world, look)
     else:
         look.expect(bool(row.reason.strip()), row.id, f"{_about(row)} is {row.fate} without a reason")
 
@@ -81,10 +81,10 @@ def _runs_late(row: EventRow, world: World, book: Book) -> bool:
     return row.received_at > max(ended_at, world.as_of - YOUNG)
 
 
-def _pending(row: EventRow, about: str, world: World, look: Look, book: Book | None) -> None:
+def _pending(row: EventRow, about: str, world: World, look: Look) -> None:
+    """Taken up in its time, whatever its invoice does: where nobody dispatches, every one of them is late."""
     due = max(row.received_at, row.next_attempt_at or row.received_at)
-    runs = book is not None and not book.status.is_end
-    if runs or due > world.as_of - YOUNG:
+    if due > world.as_of - YOUNG:
         look.in_flight += 1
         return
     words = f"{about}, received {row.received_at.isoformat()}, waits since {due.isoformat()}: {row.reason or 'untried'}"

@@ -157,6 +157,16 @@ def an_event_that_nobody_takes_up(books: Books) -> None:
     )
 
 
+@breaks("I5", "waiting", r"waits since")
+def an_event_of_a_running_invoice_that_nobody_takes_up(books: Books) -> None:
+    books.sql(
+        "INSERT INTO events (id, source, type, invoice_id, reference, created_at, received_at, raw, fate, reason,"
+        " attempts) VALUES ('evt_old', 'jupiter', 'invoice.viewed', 'inv_x', ?, '2026-11-01 00:00:00',"
+        " '2026-11-01 00:00:00', ?, 'pending', '', 0)",
+        books.keys["waiting"], b"{}",
+    )  # fmt: skip
+
+
 @breaks("I5", "waiting", r"the API never sent it")
 def a_forged_event_that_was_taken(books: Books) -> None:
     forged = '{"id": "evt_forged", "type": "invoice.approved", "created_at": "2026-11-01T00:00:00Z",'
