@@ -42,6 +42,7 @@ class Ending:
             for asked in self._inbox.cancels:
                 self._say.refuse(asked, NotPossible("cancel", done.text))
             self._inbox.cancels.clear()
+            self._state.failed_step = None
             return False
         for asked in self._inbox.cancels:
             if asked.action is Action.CANCEL:

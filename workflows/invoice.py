@@ -75,6 +75,7 @@ class InvoiceWorkflow(People):
             state.patches += 1
             carried = f", carrying {', '.join(state.carries)}" if state.carries else ""
             self._say.note("patched", "billhook", f"draft patched to {state.commercial.total}{carried}")
+        self._inbox.check_stop()
 
     async def _assess(self) -> None:
         state = self._state

@@ -1,6 +1,8 @@
 """A step that was refused for good: the invoice waits in `needs_attention` until a person has it taken again, as it was
 or with an edit, or gives the invoice up, or until the recipient's approval or the API overtakes it."""
 
+from typing import Any
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
@@ -95,14 +97,16 @@ class Parking:
         inbox = self._inbox
         return bool(inbox.retries or self._records.has_news or (stoppable and (inbox.cancels or inbox.events)))
 
-    def _abandon(self, asked: Asked[Retry]) -> None:
+    def _abandon(self, asked: Asked[Any]) -> None:
         """What the recipient approved is closed unbilled; anything else is withdrawn at the API first."""
         reason = asked.wish.reason or "abandoned"
         self._say.decided(asked, self._state.revision, reason)
-        asked.answer = self._say.answer()
         if self._state.approved_at:
+            asked.answer = self._say.answer()
             raise Stopped(asked.actor, reason, at_api=True)
-        self._inbox.put(Asked(Action.ABANDON, asked.actor, Cancel(actor=asked.actor, reason=reason), asked.channel))
+        # Answered when it is known whether the API let it go.
+        asked.wish = Cancel(actor=asked.actor, reason=reason)
+        self._inbox.put(asked)
 
     def _accepts(self, asked: Asked[Retry]) -> bool:
         seen = self._state.revision

@@ -91,9 +91,11 @@ class Requests:
     def approval_mail(self, kind: str, to: str, *, actor: str, message: str) -> step.SendMail:
         """To one of our people, about the present revision that waits for a decision."""
         put, assessment = self._state.approval, self._state.assessment
+        case = self._state.answering_case
         until = put.expire_at if put and "expiry" not in put.rung else None
         return self._mail(
-            kind,
+            # Another request may want what one before it wanted, and is put to people as well.
+            f"{kind}:{_short(case)}" if case else kind,
             self._state.version,
             to=to,
             until=until,

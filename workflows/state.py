@@ -130,7 +130,11 @@ class InvoiceState(BaseModel):
 
     def ask_anew(self) -> None:
         """The agent asks for the present revision: the policy says what comes of that, as if it were new."""
-        self.asked_revision, self.assessed_revision, self.approval = self.revision, "", None
+        self.asked_revision = self.revision
+        self._assess_anew()
+
+    def _assess_anew(self) -> None:
+        self.assessed_revision, self.approval = "", None
 
     @property
     def waits_for_agents_alone(self) -> bool:
@@ -194,11 +198,13 @@ class InvoiceState(BaseModel):
         return True
 
     def begin_next_version(self, patch: Patch, case_id: str, at: datetime, by: str) -> None:
-        """What an accepted request makes of the content; it is assessed, decided and issued like the first.
+        """What an accepted request makes of the content; it is assessed, decided and issued like the first, also where
+        an earlier request wanted the same and our approver said no.
 
         Raises BadInput.
         """
         self._becomes(self.commercial.patched(patch), self.issued_version + 1, at, by)
+        self._assess_anew()
         self.answering_case, self.answered_by = case_id, by
 
     def back_to_issued(self) -> None:

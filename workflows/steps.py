@@ -104,7 +104,9 @@ class Steps:
         if not handle.done():
             handle.cancel()
             await workflow.wait_condition(handle.done)
-            self._inbox.check_stop()
+            if handle.cancelled() or handle.exception() is not None:
+                self._inbox.check_stop()
+            # It took effect all the same: what came of it is kept, and the next step stops.
         result: A = await handle
         return result
 

@@ -301,6 +301,69 @@ async def test_a_rejected_next_version_leaves_the_issued_one_standing(stack: Sta
     assert (await stack.until(key, "billed"))["total"] == "20000.00"
 
 
+async def test_what_was_rejected_and_is_asked_for_again_is_put_to_a_person_again_in_full_time(stack: Stack) -> None:
+    await stack.customer()
+    approver = await _approver(stack)
+    key = await stack.milestone(amount="20000.00")
+    await stack.until(key, "sent")
+    lines = [{"description": "More", "quantity": "1", "unit_price": "40000.00"}]
+    asked: list[dict[str, Any]] = []
+    for message in ("more", "more, please"):
+        await stack.recipient(key, "change-request", message=message)
+        view = await stack.until(key, "change_requested")
+        [case] = [case for case in view["cases"] if case["status"] == "open"]
+        path = f"/invoices/{key}/change-requests/{case['id']}/decision"
+        body = {"action": "accept", "note": "ok", "patch": {"line_items": lines}}
+        assert (await stack.api.post(path, json=body, headers=approver)).is_success
+        asked.append(await stack.until(key, "awaiting_approval"))
+        await _decide(stack, key, approver, action="reject", revision=asked[-1]["revision"], note="too much")
+        await stack.until(key, "sent", "viewed")
+    first, second = asked
+    assert first["revision"] == second["revision"]
+    assert first["decide_by"] < second["decide_by"]
+    assert [entry["kind"] for entry in second["timeline"]].count("assessed") == 3
+
+
+async def test_a_decline_that_the_recipient_has_heard_stands_though_somebody_cancels_meanwhile(stack: Stack) -> None:
+    await stack.customer()
+    approver = await _approver(stack)
+    key = await stack.milestone()
+    await stack.until(key, "sent")
+    await stack.recipient(key, "change-request", message="cheaper")
+    case = (await stack.until(key, "change_requested"))["cases"][0]
+    await stack.faults(latency_ms=1000)
+    path = f"/invoices/{key}/change-requests/{case['id']}/decision"
+    body = {"action": "decline", "note": "as ordered"}
+    declining = asyncio.create_task(stack.api.post(path, json=body, headers=approver))
+    await assert_eventually(lambda: _under_way(stack, key, "decline_change"))
+    cancelled = await stack.api.post(f"/invoices/{key}/cancel", json={"reason": "not ours"})
+    assert (cancelled.is_success, (await declining).is_success) == (True, True)
+    ended = (await stack.until(key, "cancelled"))["cases"][0]
+    assert (ended["status"], ended["answer"]) == ("declined", "as ordered")
+
+
+async def _under_way(stack: Stack, key: str, name: str) -> bool:
+    found = await stack.client.get_workflow_handle(key).describe()
+    return any(one.activity_type.name == name for one in found.raw_description.pending_activities)
+
+
+async def test_who_abandons_what_was_approved_meanwhile_hears_so_and_no_failed_step_is_left(stack: Stack) -> None:
+    await stack.customer()
+    stack.mailbox.refusing = True
+    key = await stack.milestone()
+    await stack.until(key, "needs_attention")
+    await stack.faults(webhook_drop_rate=1.0)
+    await stack.recipient(key, "approve", version="1")
+    answer = await stack.api.post(f"/invoices/{key}/retry", json={"abandon": True, "reason": "give it up"})
+    assert answer.status_code == 409, answer.text
+    assert "approved" in answer.json()["detail"]
+    stack.mailbox.refusing = False
+    again = await stack.until(key, "needs_attention", "sent")
+    if again["status"] == "needs_attention":
+        await stack.api.post(f"/invoices/{key}/retry", json={"reason": "mailbox is back"})
+    assert (await stack.until(key, "sent"))["failed_step"] is None
+
+
 async def test_a_cancel_while_the_api_is_down_leaves_no_draft_behind(stack: Stack) -> None:
     await stack.customer()
     await stack.faults(seed=1, error_rate=1.0)
