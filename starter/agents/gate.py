@@ -48,7 +48,7 @@ def asked_for(grant: Grant, customer_id: str) -> str:
 
 def sees(grant: Grant, key: str, customer_id: str | None) -> None:
     """Whether it may look at the invoice of `customer_id` (None: there is none). Raises NotFound in the same words for
-    one that is not there and one that is another's, so that nobody learns of others' keys by trying."""
+    one that is not there and one that is another's, so that nobody sees by asking what others have."""
     if customer_id is None or not grant.serves(customer_id):
         if customer_id is not None:
             log.warning("agent_refused", agent=grant.name, customer_id=customer_id)
