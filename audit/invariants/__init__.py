@@ -61,8 +61,8 @@ ALL: Final = (
     Invariant(
         "I5",
         "every accepted event is applied, ignored with a reason, or quarantined",
-        "see that the API process (its dispatcher) and a worker run, then `billhook events replay` with the event's id; of"
-        " one that the API never sent the sender has our webhook secret: change it",
+        "see that the API process (its dispatcher) and a worker run, then `billhook events replay` with the event's id;"
+        " whoever sent one that the API never sent has our webhook secret: change it",
         events.of_invoice,
         events.of_world,
     ),
