@@ -91,6 +91,11 @@ async def given_fields(s: AsyncSession, customer_id: str, names: Collection[str]
     return {row.field: row.value for row in await s.execute(wanted.order_by(_F.c.field))}
 
 
+async def given_last(s: AsyncSession, customer_id: str) -> dict[str, Any]:
+    """Recipient-owned fields as this customer's recipients gave them last, by name."""
+    return await carry_forward(s, customer_id, _ANY_SCOPE, Carry.CUSTOMER)
+
+
 async def carry_forward(s: AsyncSession, customer_id: str, scope: str, carry: Carry) -> dict[str, Any]:
     """Recipient-owned fields for this customer's next invoice, by name; a PO number only as far as `carry` lets it."""
     scopes = {_ANY_SCOPE, scope}

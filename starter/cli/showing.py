@@ -28,7 +28,7 @@ def _head(invoice: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, "-" if invoice.get(name) is None else str(invoice[name])
     for name, value in (invoice.get("recipient") or {}).items():
         if value is not None:
-            yield name, str(value)
+            yield name, ", ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
 
 
 def _content(invoice: dict[str, Any]) -> Iterator[tuple[str, str]]:

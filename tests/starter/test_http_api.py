@@ -152,7 +152,7 @@ async def test_a_bad_customer_field_is_named(api_without_temporal: Api, field: s
 async def test_a_customer_reads_as_it_was_put(api_without_temporal: Api) -> None:
     await api_without_temporal.http.put("/customers/globex", json=CUSTOMER | {"crm_ref": "crm_7"})
     answer = await api_without_temporal.http.get("/customers/globex")
-    assert answer.json() == CUSTOMER | {"id": "globex", "crm_ref": "crm_7"}
+    assert answer.json() == CUSTOMER | {"id": "globex", "crm_ref": "crm_7", "recipient_fields": {}}
 
 
 async def test_ready_with_temporal_and_not_without(tmp_path: Path, temporal_address: str) -> None:

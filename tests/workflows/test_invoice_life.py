@@ -384,6 +384,8 @@ async def test_amended_fields_go_onto_the_next_invoice(stack: Stack) -> None:
     await stack.recipient(first, "amend", billing_entity="Acme Holding", tax_id="DE123")
     await stack.recipient(first, "approve", version="1")
     await stack.until(first, "billed")
+    given = (await stack.api.get("/customers/acme")).json()["recipient_fields"]
+    assert given == {"billing_entity": "Acme Holding", "tax_id": "DE123"}
     second = await stack.milestone()
     await stack.until(second, "sent")
     by_reference = {invoice["reference"]: invoice for invoice in (await stack.truth())["invoices"]}

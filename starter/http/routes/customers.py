@@ -1,5 +1,7 @@
 """Our customer records: put before anything can be billed to them."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -21,6 +23,13 @@ class CustomerView(CustomerBody):
     id: str
 
 
+class CustomerFound(CustomerView):
+    """A customer as we have him, and what his recipients gave last (`po_number`, `billing_entity`, `address`,
+    `ap_contact`, `tax_id`; absent ones left out): untrusted text, theirs to change and never ours."""
+
+    recipient_fields: dict[str, Any] = {}
+
+
 @router.put("/{customer_id}", summary="Create or replace a customer", **needs(Scope.TRIGGER))
 async def put_customer(customer_id: str, body: CustomerBody, parts: UseParts) -> CustomerView:
     """The whole record; a field left out is emptied."""
@@ -30,12 +39,13 @@ async def put_customer(customer_id: str, body: CustomerBody, parts: UseParts) ->
 
 
 @router.get("/{customer_id}", summary="Read a customer", **needs(Scope.READ))
-async def get_customer(customer_id: str, parts: UseParts) -> CustomerView:
+async def get_customer(customer_id: str, parts: UseParts) -> CustomerFound:
     async with parts.database.session() as session:
         customer = await customers.get_customer(session, customer_id)
-    if customer is None:
-        raise NotFound(f"no customer {customer_id!r}", next_step=f"create it: PUT /customers/{customer_id}")
-    return _view(customer)
+        if customer is None:
+            raise NotFound(f"no customer {customer_id!r}", next_step=f"create it: PUT /customers/{customer_id}")
+        given = await customers.given_last(session, customer_id)
+    return CustomerFound(**_view(customer).model_dump(), recipient_fields=given)
 
 
 def _view(customer: Customer | BaseModel) -> CustomerView:

@@ -232,3 +232,9 @@ def test_an_invoice_is_shown_with_every_value_in_one_column() -> None:
     [column] = {line.index(value) for line in lines for value in ("Acme", "P-1", "net_30", "dana") if value in line}
     assert {line[column - 1] for line in lines} == {" "}
     assert not any(line[column].isspace() for line in lines)
+
+
+def test_an_address_is_shown_as_its_parts() -> None:
+    given = {"address": {"line1": "Hauptstr. 1", "city": "Berlin"}, "po_number": "P-1"}
+    lines = [line.split(maxsplit=1) for line in shown({"key": "k", "recipient": given})]
+    assert ["address", "Hauptstr. 1, Berlin"] in lines
