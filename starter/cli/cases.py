@@ -6,8 +6,9 @@ from urllib.parse import quote
 import typer
 
 from starter.cli import api
+from starter.cli.bodies import read_json
 from starter.cli.exits import Exit, Stop
-from starter.cli.invoices import Key, PatchFile, path_of, read_json, told
+from starter.cli.invoices import Key, PatchFile, path_of, told
 from starter.cli.output import AsJson, data_json, rows
 from starter.cli.queues import Limit
 

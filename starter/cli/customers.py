@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from starter.cli import api
-from starter.cli.invoices import read_json
+from starter.cli.bodies import read_json
 from starter.cli.output import AsJson, data, data_json, field
 
 app: Final = typer.Typer(help="Customers: whom we bill.", no_args_is_help=True)

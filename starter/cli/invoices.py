@@ -1,6 +1,5 @@
 """`billhook invoice ...`: look at invoices and decide on them, over the HTTP API."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -8,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from starter.cli import api
-from starter.cli.exits import Exit, Stop
+from starter.cli.bodies import read_json
 from starter.cli.output import AsJson, data, data_json, rows, say
 from starter.cli.showing import shown
 
@@ -28,18 +27,6 @@ PatchFile = Annotated[
 
 def path_of(key: str, *more: str) -> str:
     return "/".join(["/invoices", quote(key, safe=""), *more])
-
-
-def read_json(file: Path | None) -> Any:
-    """A file's JSON; None for no file. Raises Stop(USAGE)."""
-    if file is None:
-        return None
-    try:
-        return json.loads(file.read_text())
-    except OSError as error:
-        raise Stop(Exit.USAGE, f"cause: {file} cannot be read: {error.strerror}", "next:  name a JSON file") from error
-    except ValueError as error:
-        raise Stop(Exit.USAGE, f"cause: {file} is no JSON: {error}", "next:  correct it there") from error
 
 
 @app.command("list")

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from starter.cli import api
+from starter.cli.bodies import read_json
 from starter.cli.exits import Exit, Stop
-from starter.cli.invoices import read_json
 from starter.cli.output import AsJson, data, data_json, field, rows, say
 from starter.cli.trigger import TriggerMotion
 

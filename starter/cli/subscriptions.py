@@ -7,7 +7,7 @@ from urllib.parse import quote
 import typer
 
 from starter.cli import api
-from starter.cli.invoices import read_json
+from starter.cli.bodies import read_json
 from starter.cli.output import AsJson, data, data_json, field, rows
 from starter.cli.queues import Limit
 

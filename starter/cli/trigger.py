@@ -1,6 +1,5 @@
 """`billhook trigger MOTION FILE`: bill this now."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +7,7 @@ from typing import Annotated
 import typer
 
 from starter.cli import api
-from starter.cli.exits import Exit, Stop
-from starter.cli.invoices import read_json
+from starter.cli.bodies import read_json, read_stdin
 from starter.cli.output import data, data_json, say
 
 
@@ -29,19 +27,10 @@ def trigger(
     as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
 ) -> None:
     """Start an invoice. The same trigger again is folded into the first."""
-    body = _stdin() if str(file) == "-" else read_json(file)
+    body = read_stdin() if str(file) == "-" else read_json(file)
     answer = api.call("POST", f"/triggers/{motion.value}", body=body)
     if as_json:
         data_json(answer)
         return
     data(answer["key"])
     say("started" if answer["created"] else "known already; nothing new was started")
-
-
-def _stdin() -> object:
-    import json  # noqa: PLC0415 - the other way in needs none
-
-    try:
-        return json.load(sys.stdin)
-    except ValueError as error:
-        raise Stop(Exit.USAGE, f"cause: stdin is no JSON: {error}") from error

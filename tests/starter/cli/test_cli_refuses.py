@@ -1,0 +1,75 @@
+"""What cannot be read, kept or sent is told with its cause and the next step, by an exit code and no traceback."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from starter.cli.exits import Exit
+from tests import commands
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+DEEP = "[" * 100_000
+LONE = b"acme\xff".decode(errors="surrogateescape")
+# As Python hands over an argument that is no UTF-8.
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run("invoice", "list")` where nothing answers, in a folder of its own; `env` comes on top."""
+    monkeypatch.setenv("BILLHOOK_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("BILLHOOK_API_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("BILLHOOK_TOKEN", "bh_x")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:9")
+    monkeypatch.setenv("BILLHOOK_SMTP_URL", "smtp://127.0.0.1:9")
+
+    def call(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        return commands.run(*arguments, cwd=tmp_path, stdin=stdin)
+
+    return call
+
+
+def _told(answer: subprocess.CompletedProcess[str], code: Exit, *words: str) -> None:
+    assert (answer.returncode, answer.stdout) == (code, ""), answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert "next: " in answer.stderr
+    for one in words:
+        assert one in answer.stderr
+
+
+READS_JSON = [
+    ("trigger", "milestone", "body.json"),
+    ("customer", "put", "acme", "body.json"),
+    ("subscription", "put", "sub_1", "body.json"),
+    ("policy", "explain", "body.json"),
+    ("invoice", "approve", "invoice:p:m", "--revision", "r", "--patch", "body.json"),
+]
+
+
+@pytest.mark.parametrize("words", READS_JSON, ids=" ".join)
+def test_json_that_is_nested_too_deeply_is_refused_naming_the_file(run: Run, tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "body.json").write_text(DEEP)
+    _told(run(*words), Exit.USAGE, "cause: body.json is no JSON", "nested")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (DEEP, "nested deeper than 100 levels"),
+        ("[" * 101 + "]" * 101, "nested deeper than 100 levels"),
+        ('{"amount": NaN}', "NaN is no number"),
+        ('{"amount": 1e999}', "no JSON"),
+        ('{"note": "\\ud800"}', "half of a surrogate pair"),
+    ],
+    ids=["deep", "101 levels", "NaN", "infinite", "surrogate"],
+)
+def test_json_at_stdin_that_could_not_be_sent_is_refused_before_it_is(run: Run, text: str, why: str) -> None:
+    _told(run("trigger", "milestone", "-", stdin=text), Exit.USAGE, "cause: stdin is no JSON", why)
+
+
+def test_json_of_a_hundred_levels_is_sent(run: Run) -> None:
+    _told(run("trigger", "milestone", "-", stdin="[" * 100 + "]" * 100), Exit.UNREACHABLE, "nothing answers")
