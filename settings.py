@@ -19,19 +19,25 @@ from pydantic_settings import (
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from billing import queues
-from billing.errors import BadInput
+from billing.errors import BadInput, Unreadable
 from billing.mappings import System
 from billing.motions_file import MotionsFile
 from billing.payload_keys import PayloadKeys
 from billing.policy import Policy
 from billing.queues import Queue
+from billing.toml_file import load_toml
 
 _PREFIX: Final = "BILLHOOK_"
 _MEND: Final = "mend it in the environment, .env or billhook.toml"
+_FOLDER: Final = (
+    "name a folder that you may write to, by --data-dir or BILLHOOK_DATA_DIR (for the records: BILLHOOK_DATABASE_URL)"
+)
+_DOTENV: Final = ".env"
 _DRIVERS: Final = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+asyncpg",
@@ -115,23 +121,33 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 def secret_in(setting: str, file: Path) -> str:
     """The text of a secret's file, without the line's end. Raises BadInput naming `setting`, never what was read."""
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise BadInput(setting, f"{file} cannot be read: {error.strerror}", _MEND) from error
-    except UnicodeDecodeError:
-        # Without its cause: that holds the bytes.
-        raise BadInput(setting, f"{file} is no text in UTF-8", _MEND) from None
+    text = _text_in(setting, file, _MEND).strip()
     if not text:
         raise BadInput(setting, f"{file} is empty", "put the secret into it, or do not name it")
     return text
+
+
+def _text_in(field: str, file: Path, next_step: str) -> str:
+    """Raises Unreadable naming `field`."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unreadable(field, file, error, next_step) from None
+
+
+class TomlFile(TomlConfigSettingsSource):
+    """What `billhook.toml` holds. Raises BadInput naming the file, with the line where it is no TOML."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        step = f"correct the file, or run where there is no {file_path}"
+        return load_toml(_text_in(str(file_path), file_path, step), str(file_path), step)
 
 
 class Settings(BaseSettings):
     """Every setting with its default. What may hold a password stays out of `repr`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=".env", toml_file="billhook.toml", extra="ignore", frozen=True
+        env_prefix=_PREFIX, env_file=_DOTENV, toml_file="billhook.toml", extra="ignore", frozen=True
     )
 
     data_dir: Path = Path(".billhook")
@@ -273,7 +289,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """First named wins; a secret's file comes before what the places behind its own hold."""
-        toml = TomlConfigSettingsSource(settings_cls)
+        toml = TomlFile(settings_cls)
         found: list[PydanticBaseSettingsSource] = [init_settings]
         for source in (env_settings, dotenv_settings, toml):
             place = source.env_vars if isinstance(source, EnvSettingsSource) else toml.init_kwargs
@@ -288,9 +304,17 @@ SECRETS: Final = tuple(
 
 
 def load_settings() -> Settings:
-    """Raises BadInput naming the setting that cannot be used; what it was set to may be a secret and is not told."""
+    """Raises BadInput naming the setting or file that cannot be used; what it was set to may be a secret, and stays
+    untold.
+    """
     try:
         return Settings()
+    except SettingsError as error:
+        # It names the field that should hold JSON, and not what it holds.
+        raise BadInput("settings", str(error), _MEND) from None
+    except (OSError, UnicodeDecodeError) as error:
+        # Pydantic reads it before it asks for the other places, whose own readers name theirs.
+        raise Unreadable(_DOTENV, _DOTENV, error, "save it as UTF-8, readable for who runs this") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         name = f"{_PREFIX}{'_'.join(str(part) for part in first['loc'])}".upper()
@@ -299,18 +323,28 @@ def load_settings() -> Settings:
 
 def load_policy(settings: Settings) -> Policy:
     """The policy that the settings name, the built-in one where they name none. Raises BadInput naming the key."""
-    return Policy.parse(_text("policy_file", settings.policy_file))
+    return Policy.parse(_named_text("policy_file", settings.policy_file))
 
 
 def load_motions(settings: Settings) -> MotionsFile:
     """The motions that the settings name, none where they name no file. Raises BadInput naming key and line."""
-    return MotionsFile.parse(_text("motions_file", settings.motions_file))
+    return MotionsFile.parse(_named_text("motions_file", settings.motions_file))
 
 
-def _text(setting: str, file: Path | None) -> str:
-    if file is None:
-        return ""
+def _named_text(setting: str, file: Path | None) -> str:
+    name = f"{_PREFIX}{setting}".upper()
+    return _text_in(name, file, f"correct {name}, or the file") if file else ""
+
+
+def make_folder(folder: Path) -> None:
+    """The folder that holds the records or all that the stack keeps. Raises BadInput where there can be none."""
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(setting, f"{file} cannot be read: {error}") from error
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise no_folder(folder, error) from error
+
+
+def no_folder(folder: Path, error: OSError) -> BadInput:
+    """Why nothing can be kept there, and which settings say where things are kept."""
+    why = "it is a file" if isinstance(error, FileExistsError) else error.strerror
+    return BadInput("BILLHOOK_DATA_DIR", f"{folder} cannot be used as a folder: {why}", _FOLDER)

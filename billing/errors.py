@@ -2,7 +2,8 @@
 
 BillhookError            carries an HTTP status and a slug
 ├── BadInput             422  a field of outside text is wrong: names field, cause, next step
-│   └── UnknownCustomer
+│   ├── UnknownCustomer
+│   └── Unreadable             a file that is named cannot be read as text
 ├── NotFound             404
 ├── Conflict             409
 │   ├── KeyTaken               same key, other payload or other motion
@@ -63,6 +64,14 @@ class UnknownCustomer(BadInput):
             f"no customer {customer_id!r}",
             f"create it first: PUT /customers/{customer_id}",
         )
+
+
+class Unreadable(BadInput):
+    """A file that somebody named cannot be read as text. Raise it from None: what was read may be a secret."""
+
+    def __init__(self, field: str, file: object, error: OSError | UnicodeDecodeError, next_step: str) -> None:
+        cause = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else "is no text in UTF-8"
+        super().__init__(field, f"{file} {cause}", next_step)
 
 
 class NotFound(BillhookError):

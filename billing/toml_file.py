@@ -20,12 +20,16 @@ _NEXT: Final = "correct the file; examples/{}.toml shows every key"
 Path = tuple[str | int, ...]
 
 
-def load_toml(text: str, what: str = "policy") -> dict[str, Any]:
+def load_toml(text: str, what: str = "policy", next_step: str = "") -> dict[str, Any]:
     """Raises BadInput on `what` with the line, where the text is no TOML."""
+    step = next_step or _NEXT.format(what)
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(what, f"it is no TOML: {error}", _NEXT.format(what)) from None
+    except ValueError as error:
+        # Of which TOMLDecodeError is one, and a number with too many digits another.
+        raise BadInput(what, f"it is no TOML: {error}", step) from None
+    except RecursionError:
+        raise BadInput(what, "it is no TOML that can be read: it is nested too deeply", step) from None
 
 
 def complaint(error: ValidationError | BadInput, text: str, what: str = "policy") -> BadInput:

@@ -102,3 +102,12 @@ def test_payload_keys_that_cannot_be_used_are_refused_at_start_and_not_told(monk
     with pytest.raises(BadInput, match="BILLHOOK_PAYLOAD_KEYS: the key of entry 1") as refused:
         load_settings()
     assert "hunter2" not in str(refused.value.detail)
+
+
+def test_a_setting_that_should_be_json_and_is_none_is_named_and_not_told(
+    alone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BILLHOOK_JUPITER_WIRE", "{hunter2")
+    with pytest.raises(BadInput, match="jupiter_wire") as refused:
+        load_settings()
+    assert "hunter2" not in refused.value.detail

@@ -65,13 +65,20 @@ def fetch(method: str, path: str, *, body: Any = None, params: dict[str, Any] | 
 
 
 def token() -> str:
-    """Of whoever calls. Raises Stop(NOT_ALLOWED) where there is none."""
+    """Of whoever calls. Raises Stop(NOT_ALLOWED) where there is none, or one that no header can carry."""
     token = known(credentials.TOKEN)
     if not token:
         raise Stop(
             Exit.NOT_ALLOWED,
             "cause: there is no token",
             "next:  set BILLHOOK_TOKEN, or run where `billhook up` keeps its data directory",
+        )
+    if not (token.isascii() and token.isprintable()):
+        raise Stop(
+            Exit.NOT_ALLOWED,
+            "field: BILLHOOK_TOKEN",
+            "cause: it holds a letter that no token has",
+            "next:  set it as `billhook token create` printed it",
         )
     return token
 
@@ -86,7 +93,7 @@ def refused(answer: "httpx.Response") -> Stop:
         problem = {}
     cause = problem.get("detail") or problem.get("title") or f"the API answered {answer.status_code}"
     lines = [line for one in problem.get("errors") or [] for line in _of_field(one)] or [f"cause: {cause}"]
-    step = f"next:  {for_terminal(str(problem.get('next_step') or ''), url())}"
+    step = f"next:  {for_terminal(str(problem.get('next_step') or ''), url)}"
     if problem.get("next_step") and step not in lines:
         lines.append(step)
     return Stop(code_of(answer.status_code), *lines)
@@ -98,7 +105,7 @@ def code_of(status: int) -> Exit:
 
 
 def _of_field(one: dict[str, Any]) -> list[str]:
-    step = for_terminal(str(one.get("next_step") or ""), url())
+    step = for_terminal(str(one.get("next_step") or ""), url)
     named = {"field:": one.get("field"), "cause:": one.get("cause"), "next: ": step}
     return [f"{label} {text}" for label, text in named.items() if text]
 

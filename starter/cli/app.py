@@ -114,7 +114,7 @@ def _run() -> int:
         return int(stop.code)
     except BillhookError as error:
         cause = error.cause if isinstance(error, BadInput) else error.detail
-        named = {"field:": error.field, "cause:": cause, "next: ": for_terminal(error.next_step, api.url())}
+        named = {"field:": error.field, "cause:": cause, "next: ": for_terminal(error.next_step, api.url)}
         for label, text in named.items():
             if text:
                 say(f"{label} {text}")

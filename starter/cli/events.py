@@ -25,7 +25,7 @@ def list_(
     """List events and what became of each, the newest first."""
     found = api.pages("/events", {"fate": fate.value if fate else None}, limit)
     empty = f"no event is {fate.value}" if fate else "no event has come yet; `billhook doctor` checks the way in"
-    shown = found if as_json else [{**one, "reason": for_terminal(one["reason"] or "", api.url())} for one in found]
+    shown = found if as_json else [{**one, "reason": for_terminal(one["reason"] or "", api.url)} for one in found]
     rows(shown, COLUMNS, as_json=as_json, empty=empty)
     hint = _hint(found, limit)
     if hint and not as_json:

@@ -107,7 +107,7 @@ def _show(summary: "Summary") -> None:
     field("overages", f"{summary.overages:,} invoices came of them")
     field("refused", f"{summary.refused:,}" + (f", kept in {summary.rejects}" if summary.rejects else ""))
     for one in summary.refusals:
-        words = "; ".join(part for part in (f"{one.field}: {one.reason}", for_terminal(one.next_step, url())) if part)
+        words = "; ".join(part for part in (f"{one.field}: {one.reason}", for_terminal(one.next_step, url)) if part)
         data(f"  line {one.line}  {printable(words)}")
     if summary.refused > len(summary.refusals):
         data(f"  and {summary.refused - len(summary.refusals):,} more")

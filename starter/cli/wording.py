@@ -4,6 +4,7 @@ The API speaks to programs, so it names its own calls; a person at a terminal ha
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 _COMMANDS: Final = (
@@ -18,8 +19,10 @@ _COMMANDS: Final = (
 _PAGE: Final = re.compile(r"\bat /docs\b")
 
 
-def for_terminal(words: str, url: str) -> str:
-    """`words` with commands for calls; `url` is the API's own address."""
+def for_terminal(words: str, url: Callable[[], str]) -> str:
+    """`words` with commands for calls; `url` gives the API's own address, and is asked only where `words` need it:
+    an error in the file that holds the address is told, too.
+    """
     for call, command in _COMMANDS:
         words = re.sub(call, command, words)
-    return _PAGE.sub(f"at {url.rstrip('/')}/docs", words)
+    return _PAGE.sub(lambda _: f"at {url().rstrip('/')}/docs", words)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from billing.errors import Unreadable
+
 FILE_NAME: Final = "credentials.env"
 ADDRESSES: Final = "addresses.env"
 # Apart from the secrets: whoever sources those must not point the next `up` at this one's own sandbox.
@@ -20,11 +22,16 @@ POLICY_FILE: Final = "BILLHOOK_POLICY_FILE"
 
 
 def read(data_dir: Path, name: str = FILE_NAME) -> dict[str, str]:
-    """The file's variables; empty when there is none."""
+    """The file's variables; empty when there is none. Raises Unreadable naming the file."""
     path = data_dir / name
-    if not path.exists():
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    lines = (line.strip() for line in path.read_text().splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        step = "correct it, or set BILLHOOK_DATA_DIR to where `billhook up` keeps its data directory"
+        raise Unreadable(name, path, error, step) from None
+    lines = (line.strip() for line in text.splitlines())
     pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
     return {name.strip(): value.strip() for name, _, value in pairs}
 
@@ -43,8 +50,13 @@ def write(data_dir: Path, values: Mapping[str, str], name: str = FILE_NAME) -> N
 
 
 def ensure(data_dir: Path) -> dict[str, str]:
-    """The file's variables, with the webhook secret, the API key and the desk's secret made where they were missing."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    """The file's variables, with the webhook secret, the API key and the desk's secret made where they were missing.
+
+    Raises BadInput where the folder or the file cannot be used.
+    """
+    from settings import make_folder, no_folder  # noqa: PLC0415 - who only reads needs no settings
+
+    make_folder(data_dir)
     known = read(data_dir)
     made = {
         WEBHOOK_SECRETS: _webhook_secret(),
@@ -53,7 +65,10 @@ def ensure(data_dir: Path) -> dict[str, str]:
     }
     values = {**made, **{name: value for name, value in known.items() if value}}
     if values != known:
-        write(data_dir, values)
+        try:
+            write(data_dir, values)
+        except OSError as error:
+            raise no_folder(data_dir, error) from error
     return values
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from settings import Settings
+from settings import Settings, load_policy
 from starter.cli.checks.finding import Finding, failed, ok, warning
 
 OLDEST: Final = (3, 11)
@@ -26,12 +26,9 @@ def policy(settings: Settings) -> Finding:
     if settings.policy_file is None:
         return ok("policy", "the built-in policy; set BILLHOOK_POLICY_FILE for your own")
     from billing.errors import BadInput  # noqa: PLC0415
-    from billing.policy import Policy  # noqa: PLC0415
 
     try:
-        found = Policy.parse(Path(settings.policy_file).read_text())
-    except OSError as error:
-        return failed("policy", f"{settings.policy_file}: {error.strerror}", "correct BILLHOOK_POLICY_FILE")
+        found = load_policy(settings)
     except BadInput as error:
         return failed(
             "policy",

@@ -73,3 +73,66 @@ def test_json_at_stdin_that_could_not_be_sent_is_refused_before_it_is(run: Run, 
 
 def test_json_of_a_hundred_levels_is_sent(run: Run) -> None:
     _told(run("trigger", "milestone", "-", stdin="[" * 100 + "]" * 100), Exit.UNREACHABLE, "nothing answers")
+
+
+@pytest.mark.parametrize("content", [f"x = {DEEP}".encode(), b"\xff\xfe"], ids=["deep", "no text"])
+def test_a_policy_that_cannot_be_read_is_refused(run: Run, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "policy.toml").write_bytes(content)
+    answer = run("policy", "check", "policy.toml")
+    _told(answer, Exit.USAGE if content.startswith(b"\xff") else Exit.NOT_IN_ORDER, "cause: ")
+
+
+@pytest.mark.parametrize("item", ["policy", "motions"])
+@pytest.mark.parametrize("content", [f"x = {DEEP}".encode(), b"\xff\xfe", None], ids=["deep", "no text", "missing"])
+def test_doctor_goes_on_past_a_file_that_cannot_be_read_and_names_it(
+    run: Run, tmp_path: Path, item: str, content: bytes | None
+) -> None:
+    if content:
+        (tmp_path / "broken.toml").write_bytes(content)
+    answer = run("doctor", **{f"BILLHOOK_{item.upper()}_FILE": "broken.toml"})
+    assert (answer.returncode, "Traceback" in answer.stderr) == (Exit.NOT_IN_ORDER, False), answer.stderr
+    [line] = [line for line in answer.stdout.splitlines() if f" {item}: " in line]
+    assert line.startswith("failed")
+    assert item in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("billhook.toml", b"x = [", "no TOML: Invalid value"),
+        ("billhook.toml", f"x = {DEEP}".encode(), "nested too deeply"),
+        ("billhook.toml", b"\xff", "no text in UTF-8"),
+        (".env", b"BILLHOOK_CRM=\xff\n", "no text in UTF-8"),
+    ],
+    ids=["no TOML", "deep", "no text", ".env no text"],
+)
+def test_a_settings_file_that_cannot_be_read_is_named(
+    run: Run, tmp_path: Path, name: str, content: bytes, why: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    _told(run("doctor"), Exit.REFUSED, f"field: {name}", why)
+
+
+@pytest.mark.parametrize("is_folder", [True, False], ids=["folder", "no text"])
+def test_credentials_that_cannot_be_read_are_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_folder: bool
+) -> None:
+    monkeypatch.delenv("BILLHOOK_TOKEN")
+    monkeypatch.delenv("BILLHOOK_API_URL")
+    kept = tmp_path / "data" / "credentials.env"
+    kept.parent.mkdir()
+    kept.mkdir() if is_folder else kept.write_bytes(b"BILLHOOK_TOKEN=\xff\n")
+    _told(run("invoice", "list"), Exit.REFUSED, "field: credentials.env", str(kept))
+
+
+def test_the_file_that_should_hold_the_address_is_named_where_it_is_missing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BILLHOOK_API_URL")
+    _told(run("invoice", "list", BILLHOOK_API_URL_FILE="none"), Exit.REFUSED, "field: BILLHOOK_API_URL_FILE")
+
+
+def test_a_token_that_no_header_can_carry_is_refused_and_not_told(run: Run) -> None:
+    answer = run("invoice", "list", BILLHOOK_TOKEN="bh_ü")
+    _told(answer, Exit.NOT_ALLOWED, "field: BILLHOOK_TOKEN")
+    assert "bh_" not in answer.stderr
