@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, make_url
@@ -22,7 +22,7 @@ from sqlalchemy.util import await_only
 
 from records import migrate
 from records.pool import ToldPool
-from settings import Pool, async_url
+from settings import Pool, async_url, make_folder
 
 _BUSY_S: Final = 5.0
 # Longer than any write of ours lasts, shorter than the 10 s that a local activity has.
@@ -44,14 +44,15 @@ SELECT least(
 class Database:
     """The records at `url`; `postgresql://` and `sqlite:///` URLs get their async driver. Bound to one event loop.
 
-    `pool` is for PostgreSQL. Raises RecordsUnavailable in use where no connection is to be had.
+    `pool` is for PostgreSQL. Raises BadInput where the folder of a file can neither be found nor made, and
+    RecordsUnavailable in use where no connection is to be had.
     """
 
     def __init__(self, url: str, pool: Pool = _DEFAULT) -> None:
         parsed = make_url(async_url(url))
         self._is_sqlite = parsed.get_backend_name() == "sqlite"
         if self._is_sqlite and parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            make_folder(Path(parsed.database).parent)
         self.engine: AsyncEngine = _sqlite_reader(parsed) if self._is_sqlite else _pooled(parsed, pool)
         self._writes = self.engine
         if self._is_sqlite:
@@ -60,6 +61,18 @@ class Database:
         self._read_session = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._write_session = async_sessionmaker(self._writes, expire_on_commit=False, autoflush=False)
         self._writer = asyncio.Lock()
+
+    @classmethod
+    def existing(cls, url: str, pool: Pool = _DEFAULT) -> Self:
+        """The records at `url` for who would not make them: SQLite makes a file by looking into it.
+
+        Raises FileNotFoundError naming the file that is not there.
+        """
+        parsed = make_url(async_url(url))
+        file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+        if file and not file.startswith((":", "file:")) and not Path(file).exists():
+            raise FileNotFoundError(f"there is no file {file}")
+        return cls(url, pool)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:

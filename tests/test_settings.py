@@ -9,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 from billing.errors import BadInput
 from billing.payload_keys import new_key
 from billing.queues import Queue
+from records.session import Database
 from settings import SECRETS, Settings, load_settings
 
 
@@ -111,3 +112,9 @@ def test_a_setting_that_should_be_json_and_is_none_is_named_and_not_told(
     with pytest.raises(BadInput, match="jupiter_wire") as refused:
         load_settings()
     assert "hunter2" not in refused.value.detail
+
+
+def test_a_file_where_the_folder_of_the_records_should_be_is_told(alone: Path) -> None:
+    (alone / "file").touch()
+    with pytest.raises(BadInput, match="BILLHOOK_DATA_DIR: file cannot be used as a folder: it is a file"):
+        Database("sqlite:///file/billhook.db")

@@ -1,6 +1,5 @@
 """`billhook db upgrade`: bring the database to this version's tables."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -22,12 +21,12 @@ def _group() -> None:
 @app.command()
 def upgrade() -> None:
     """Apply the migrations that are missing."""
-    from settings import load_settings  # noqa: PLC0415 - commands load what they need when they run
+    from settings import load_settings, make_folder  # noqa: PLC0415 - commands load what they need when they run
 
-    Path(load_settings().data_dir).mkdir(parents=True, exist_ok=True)
+    make_folder(load_settings().data_dir)
 
     async def work(database: "Database") -> str:
         await database.upgrade()
         return str(await database.current())
 
-    data(f"database at {with_database(work)}")
+    data(f"database at {with_database(work, make=True)}")

@@ -15,25 +15,32 @@ _T = TypeVar("_T")
 
 
 @asynccontextmanager
-async def opened(settings: "Settings") -> "AsyncIterator[Database]":
-    """The database that `settings` name, closed at the end. Raises SQLAlchemyError or OSError, in use too."""
+async def opened(settings: "Settings", *, make: bool = False) -> "AsyncIterator[Database]":
+    """The database that `settings` name, closed at the end; one that is not there is made only where that is said.
+
+    Raises SQLAlchemyError or OSError, in use too.
+    """
     from records.session import Database  # noqa: PLC0415 - commands load what they need when they run
 
-    database = Database(settings.database, settings.pool)
+    there = Database if make else Database.existing
+    database = there(settings.database, settings.pool)
     try:
         yield database
     finally:
         await database.close()
 
 
-def with_database(work: "Callable[[Database], Awaitable[_T]]") -> _T:
-    """The answer of `work`. Raises Stop(UNREACHABLE) where the database cannot be used."""
+def with_database(work: "Callable[[Database], Awaitable[_T]]", *, make: bool = False) -> _T:
+    """The answer of `work`; a database that is not there is made only where that is said.
+
+    Raises Stop(UNREACHABLE) where it cannot be used.
+    """
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     from settings import load_settings  # noqa: PLC0415
 
     async def run() -> _T:
-        async with opened(load_settings()) as database:
+        async with opened(load_settings(), make=make) as database:
             return await work(database)
 
     try:

@@ -27,9 +27,9 @@ _CONNECT_S: Final = 5.0
 
 @asynccontextmanager
 async def sources_of(settings: Settings, say: Say, connect: Callable[[], Awaitable[Client]]) -> AsyncIterator[Sources]:
-    """Every source that answers; `say` hears of each that does not."""
+    """Every source that answers; `say` hears of each that does not. Raises FileNotFoundError without records."""
     as_of = now()
-    database = Database(settings.database, settings.pool)
+    database = Database.existing(settings.database, settings.pool)
     try:
         yield Sources(
             database=database,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from settings import Settings, load_settings, secret_in
+from settings import Settings, load_settings, make_folder, no_folder, secret_in
 from starter.embedded import credentials
 from starter.embedded.errors import DirectoryInUse
 from starter.embedded.ports import Ports
@@ -21,9 +21,16 @@ from starter.embedded.tokens import prepare_records
 
 @contextmanager
 def sole_owner(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory; the kernel lets go of it with the process. Raises DirectoryInUse."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "up.lock").open("w") as lock:
+    """Hold the data directory; the kernel lets go of it with the process.
+
+    Raises DirectoryInUse, or BadInput where the directory cannot be used.
+    """
+    make_folder(data_dir)
+    try:
+        opened = (data_dir / "up.lock").open("w")
+    except OSError as error:
+        raise no_folder(data_dir, error) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -113,6 +113,21 @@ def test_a_settings_file_that_cannot_be_read_is_named(
     _told(run("doctor"), Exit.REFUSED, f"field: {name}", why)
 
 
+@pytest.mark.parametrize("place", ["file", "/proc/billhook"])
+@pytest.mark.parametrize("words", [("up",), ("demo", "--exit"), ("sandbox",)], ids=" ".join)
+def test_a_data_directory_that_cannot_be_one_is_refused(
+    run: Run, tmp_path: Path, words: tuple[str, ...], place: str
+) -> None:
+    (tmp_path / "file").touch()
+    _told(run(*words, "--data-dir", place), Exit.REFUSED, "field: BILLHOOK_DATA_DIR", "cannot be used as a folder")
+
+
+@pytest.mark.parametrize("words", [("db", "upgrade"), ("sandbox",), ("api",)], ids=" ".join)
+def test_a_file_set_as_the_data_directory_is_refused(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "file").touch()
+    _told(run(*words, BILLHOOK_DATA_DIR=str(tmp_path / "file")), Exit.REFUSED, "BILLHOOK_DATA_DIR", "it is a file")
+
+
 @pytest.mark.parametrize("is_folder", [True, False], ids=["folder", "no text"])
 def test_credentials_that_cannot_be_read_are_named(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_folder: bool
@@ -136,3 +151,20 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_told(run: Run) -> N
     answer = run("invoice", "list", BILLHOOK_TOKEN="bh_ü")
     _told(answer, Exit.NOT_ALLOWED, "field: BILLHOOK_TOKEN")
     assert "bh_" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("audit",), ("token", "list"), ("usage", "show", "sub_1", "2026-10")],
+    ids=" ".join,
+)
+def test_a_command_that_only_reads_makes_no_records(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    _told(run(*words), Exit.UNREACHABLE, "there is no file", "billhook.db", "check BILLHOOK_DATA_DIR")
+    assert not (tmp_path / "data").exists()
+
+
+def test_doctor_makes_no_records(run: Run, tmp_path: Path) -> None:
+    answer = run("doctor")
+    assert answer.returncode == Exit.NOT_IN_ORDER
+    assert "billhook.db: there is no file" in answer.stdout
+    assert not (tmp_path / "data").exists()
