@@ -31,6 +31,7 @@ from starter.cli import (
     trigger,
     usage,
 )
+from starter.cli.arguments import hold_to_utf_8
 from starter.cli.exits import Exit, Stop, leave
 from starter.cli.output import data, say
 from starter.cli.wording import for_terminal
@@ -105,7 +106,9 @@ def _run() -> int:
         command = sys.argv[1] if sys.argv[1:] else ""
         tracing.set_up(_SERVICES.get(command, "billhook-cli"))
         with nullcontext() if command in _SERVICES else tracing.commanded(command):
-            app(standalone_mode=True)
+            program = typer.main.get_command(app)
+            hold_to_utf_8(program)
+            program(standalone_mode=True)
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except Stop as stop:

@@ -154,6 +154,26 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_told(run: Run) -> N
 
 
 @pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("customer", "show", LONE), "customer_id"),
+        (("invoice", "show", LONE), "key"),
+        (("invoice", "approve", "k", "--revision", "r", "--note", LONE), "--note"),
+        (("invoice", "cancel", "k", "--reason", LONE), "--reason"),
+        (("token", "create", "maria", "--scope", "read", "--customer", LONE), "--customer"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_text_that_is_no_utf_8_is_refused_by_its_name(run: Run, words: tuple[str, ...], field: str) -> None:
+    _told(run(*words), Exit.USAGE, f"field: {field}", "no text in UTF-8: acme\\xff")
+
+
+def test_a_file_may_have_a_name_that_is_no_utf_8(run: Run, tmp_path: Path) -> None:
+    (tmp_path / LONE).write_text("{}")
+    _told(run("customer", "put", "acme", LONE), Exit.UNREACHABLE, "nothing answers")
+
+
+@pytest.mark.parametrize(
     "words",
     [("audit",), ("token", "list"), ("usage", "show", "sub_1", "2026-10")],
     ids=" ".join,
