@@ -27,7 +27,7 @@ class CustomerFound(CustomerView):
     """A customer as we have him, and what his recipients gave last (`po_number`, `billing_entity`, `address`,
     `ap_contact`, `tax_id`; absent ones left out): untrusted text, theirs to change and never ours."""
 
-    recipient_fields: dict[str, Any] = {}
+    recipient_fields: dict[str, Any]
 
 
 @router.put("/{customer_id}", summary="Create or replace a customer", **needs(Scope.TRIGGER))
