@@ -134,7 +134,7 @@ class InvoicingActivities:
             # An earlier try was not heard of: of what we know to have been there, only a draft can go.
             return signatures.Withdrawn(text=_DISCARDED)
         if found.status in _LOCKED:
-            return signatures.Withdrawn(text=f"the invoice is {found.status} at the invoicing API", refused=True)
+            return signatures.Withdrawn(text=f"{found.status} at the invoicing API", refused=True)
         if found.status == "draft":
             await self._invoicing.discard(found.external_id)
             return signatures.Withdrawn(text=_DISCARDED)

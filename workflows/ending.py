@@ -38,9 +38,9 @@ class Ending:
             self._say.note("abandoned", stop.actor, f"closed without billing: {stop.reason}")
         done = step.Withdrawn(text="") if stop.at_api else await self._take_back(stop)
         if done.refused:
-            self._say.note("refused", "billhook", f"cannot cancel: {done.text}")
+            self._say.note("refused", "billhook", f"cannot cancel: it is {done.text}")
             for asked in self._inbox.cancels:
-                self._say.refuse(asked, NotPossible("cancel", done.text))
+                self._say.refuse(asked, NotPossible(asked.action.value, done.text))
             self._inbox.cancels.clear()
             self._state.failed_step = None
             return False

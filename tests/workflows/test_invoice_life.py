@@ -183,6 +183,14 @@ async def test_a_cancelled_invoice_is_voided_and_keeps_its_number(stack: Stack) 
     assert [(invoice["status"], invoice["number"] is not None) for invoice in truth] == [("voided", True)]
 
 
+async def _asked(stack: Stack, key: str, message: str) -> str:
+    """The recipient asks for a change; where that is answered."""
+    assert (await stack.recipient(key, "change-request", message=message)).is_success
+    view = await stack.until(key, "change_requested")
+    [case] = [case for case in view["cases"] if case["status"] == "open"]
+    return f"/invoices/{key}/change-requests/{case['id']}/decision"
+
+
 async def test_a_change_request_parks_visibly_until_it_is_declined(stack: Stack) -> None:
     await stack.customer()
     approver = await _approver(stack)
@@ -207,10 +215,8 @@ async def test_an_accepted_change_makes_the_next_version_and_a_raised_total_is_a
     approver = await _approver(stack)
     key = await stack.milestone(amount="24000.00")
     await stack.until(key, "sent")
-    await stack.recipient(key, "change-request", message="add the workshop")
-    case = (await stack.until(key, "change_requested"))["cases"][0]
+    path = await _asked(stack, key, "add the workshop")
     lines = [{"description": "Design and workshop", "quantity": "1", "unit_price": "26000.00"}]
-    path = f"/invoices/{key}/change-requests/{case['id']}/decision"
     body = {"action": "accept", "note": "agreed", "patch": {"line_items": lines}}
     accepted = await stack.api.post(path, json=body, headers=approver)
     assert accepted.is_success, accepted.text
@@ -263,9 +269,7 @@ async def test_a_second_answer_to_a_change_request_is_refused(stack: Stack) -> N
     approver = await _approver(stack)
     key = await stack.milestone()
     await stack.until(key, "sent")
-    await stack.recipient(key, "change-request", message="cheaper")
-    case = (await stack.until(key, "change_requested"))["cases"][0]
-    path = f"/invoices/{key}/change-requests/{case['id']}/decision"
+    path = await _asked(stack, key, "cheaper")
     body = {"action": "accept", "note": "ok", "patch": {"discount": {"type": "percent", "value": "5"}}}
     answers = await asyncio.gather(*(stack.api.post(path, json=body, headers=approver) for _ in range(4)))
     assert sorted(answer.is_success for answer in answers) == [False, False, False, True]
@@ -282,10 +286,8 @@ async def test_a_rejected_next_version_leaves_the_issued_one_standing(stack: Sta
     approver = await _approver(stack)
     key = await stack.milestone(amount="20000.00")
     await stack.until(key, "sent")
-    await stack.recipient(key, "change-request", message="more")
-    case = (await stack.until(key, "change_requested"))["cases"][0]
+    path = await _asked(stack, key, "more")
     lines = [{"description": "More", "quantity": "1", "unit_price": "40000.00"}]
-    path = f"/invoices/{key}/change-requests/{case['id']}/decision"
     body = {"action": "accept", "note": "ok", "patch": {"line_items": lines}}
     assert (await stack.api.post(path, json=body, headers=approver)).is_success
     waiting = await stack.until(key, "awaiting_approval")
@@ -309,10 +311,7 @@ async def test_what_was_rejected_and_is_asked_for_again_is_put_to_a_person_again
     lines = [{"description": "More", "quantity": "1", "unit_price": "40000.00"}]
     asked: list[dict[str, Any]] = []
     for message in ("more", "more, please"):
-        await stack.recipient(key, "change-request", message=message)
-        view = await stack.until(key, "change_requested")
-        [case] = [case for case in view["cases"] if case["status"] == "open"]
-        path = f"/invoices/{key}/change-requests/{case['id']}/decision"
+        path = await _asked(stack, key, message)
         body = {"action": "accept", "note": "ok", "patch": {"line_items": lines}}
         assert (await stack.api.post(path, json=body, headers=approver)).is_success
         asked.append(await stack.until(key, "awaiting_approval"))
@@ -329,10 +328,8 @@ async def test_a_decline_that_the_recipient_has_heard_stands_though_somebody_can
     approver = await _approver(stack)
     key = await stack.milestone()
     await stack.until(key, "sent")
-    await stack.recipient(key, "change-request", message="cheaper")
-    case = (await stack.until(key, "change_requested"))["cases"][0]
+    path = await _asked(stack, key, "cheaper")
     await stack.faults(latency_ms=1000)
-    path = f"/invoices/{key}/change-requests/{case['id']}/decision"
     body = {"action": "decline", "note": "as ordered"}
     declining = asyncio.create_task(stack.api.post(path, json=body, headers=approver))
     await assert_eventually(lambda: _under_way(stack, key, "decline_change"))
