@@ -39,16 +39,8 @@ class InvoicingActivities:
         what stood before an edit, and its key may have expired."""
         recipient, carried = await self._customer(request.customer_id, request.scope)
         found = await self._invoicing.find(request.key) if _key_may_be_dead(request.began_at) else None
-        try:
-            draft = found or await self._create(request, recipient)
-        except CallFailed as error:
-            # Our customer record may have changed between two tries, too; the first try's draft is the draft.
-            found = await self._invoicing.find(request.key) if error.status == _KEY_REUSED else None
-            if found is None:
-                raise
-            draft = found
+        draft = await self._mended(request, found) if found else await self._create(request, recipient)
         if draft.status == "draft":
-            draft = await self._mended(request, draft) if found else draft
             _check_total(draft, request.commercial.model_copy(update={"discount": None}), request.commercial)
         return _draft(draft, carried)
 
@@ -153,11 +145,21 @@ class InvoicingActivities:
             raise
 
     async def _create(self, request: signatures.CreateDraft, recipient: Recipient) -> RemoteInvoice:
-        return await self._invoicing.create_draft(
-            request.key, recipient, request.commercial, step_key=step_key(request.key, "create")
-        )
+        try:
+            return await self._invoicing.create_draft(
+                request.key, recipient, request.commercial, step_key=step_key(request.key, "create")
+            )
+        except CallFailed as error:
+            # Our customer record may have changed between two tries, too; the first try's draft is the draft.
+            found = await self._invoicing.find(request.key) if error.status == _KEY_REUSED else None
+            if found is None:
+                raise
+            return await self._mended(request, found)
 
     async def _mended(self, request: signatures.CreateDraft, found: RemoteInvoice) -> RemoteInvoice:
+        """The draft of an earlier try, with what is asked now; what is no draft any more is left as it is."""
+        if found.status != "draft":
+            return found
         digest = canonical_hash(request.commercial.model_dump(mode="json"))[:12]
         return await self._invoicing.patch_draft(
             found.external_id,

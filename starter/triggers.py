@@ -47,9 +47,8 @@ class Triggered:
 async def trigger(database: Database, engine: Engine, later: Later, intent: Intent, task_queue: str) -> Triggered:
     """Register `intent` and start its workflow at once.
 
-    Raises KeyTaken, UnknownCustomer, BadInput on times of a new one that cannot be meant and on usage that is billed
-    to another than its subscription's customer, and whatever the database
-    raises; then nothing was registered.
+    Raises KeyTaken, UnknownCustomer, BadInput on times of a new one that cannot be meant and on usage that is billed to
+    another than its subscription's customer, and whatever the database raises; then nothing was registered.
     """
     later.hold(intent.key)
     try:
